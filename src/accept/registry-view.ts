@@ -1,0 +1,25 @@
+import type { FactSource } from '../domain/facts.ts';
+
+export interface FactIds {
+  readonly devices: ReadonlySet<string>;
+  readonly campaigns: ReadonlySet<string>;
+  readonly contents: ReadonlySet<string>;
+}
+
+/** The registry cannot be read, so nothing can be judged: the client hears `unavailable`. */
+export class RegistryUnavailable extends Error {
+  override readonly name = 'RegistryUnavailable';
+}
+
+/**
+ * The registry as the judges see it.
+ *
+ * `prepare` makes what is registered under `ids` present in `facts`, no older than `maxAgeMs`; afterwards the look-ups in
+ * `facts` answer synchronously until the caller next gives up its turn. It returns nothing when the cache sufficed, a promise
+ * when the registry had to be asked over the network, and throws or rejects with RegistryUnavailable when it cannot be.
+ */
+export interface RegistryView {
+  readonly facts: FactSource;
+  prepare(ids: FactIds, maxAgeMs: number): void | Promise<void>;
+  close(): void;
+}
