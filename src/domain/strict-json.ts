@@ -209,7 +209,7 @@ function parse(body: Uint8Array): ReadResult<{ text: string; value: unknown }> {
   if (body.byteLength === 0) return refuse('malformed', 'The body is empty; send JSON.');
   let text: string;
   if (isAscii(body)) {
-    text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).latin1Slice(0, body.byteLength);
+    text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1');
   } else {
     if (body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf) {
       return refuse('malformed', 'The body begins with a byte-order mark; send the JSON without it.');
