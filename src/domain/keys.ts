@@ -18,8 +18,8 @@ export function findSigningKey(device: DeviceFacts, log: DecodedLog, receivedAt:
   const valid = named.filter((key) => isValid(key, log.endedAt, receivedAt));
   if (valid.length === 0) return { ok: false, code: 'key_not_valid', detail: notValid(log, named, receivedAt) };
   // Reversed first, so that of keys that begin together the one registered last is tried first.
-  if (valid.length > 1) valid.reverse().sort((a, b) => (validFrom(a) === validFrom(b) ? 0 : validFrom(b) - validFrom(a)));
-  const key = valid.find((candidate) => verifySignature(candidate, log.canonical, log.signature));
+  const candidates = valid.toReversed().sort((a, b) => (validFrom(a) === validFrom(b) ? 0 : validFrom(b) - validFrom(a)));
+  const key = candidates.find((candidate) => verifySignature(candidate, log.canonical, log.signature));
   if (key) return { ok: true, key };
   const tried = valid.length === 1 ? `the ${valid[0]?.algorithm} key` : `any of the ${valid.length} keys`;
   return {
