@@ -1,0 +1,147 @@
+/**
+ * Loads the feed into analytics. The order of effects is what makes it right after any crash: rows are read after the last
+ * position, inserted, and only when the insert is acknowledged the position is written. A crash in between loads the same rows
+ * again, and a second copy never counts (schema.ts). Nothing is ever skipped.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { failpoint } from '../failpoints.ts';
+import { FeedFault, type FeedPositions, type FeedSource } from './feed-source.ts';
+import { RowBatch } from './row-batch.ts';
+import type { AnalyticsSink } from './sink.ts';
+
+export const MAX_BATCH_ROWS = 32_768;
+export const MAX_BATCH_BYTES = 8 * 1024 * 1024;
+
+/** A new play waits at most this long to be seen. */
+const POLL_MS = 100;
+/** Between two batches that were not full: every insert makes a part that has to be merged, and large ones cost less a row. */
+const PACE_MS = 500;
+const FIRST_BACK_OFF_MS = 200;
+const MAX_BACK_OFF_MS = 5_000;
+
+export interface LoaderStatus {
+  /** Every play of the feed up to this offset (of partition 0 in the embedded feed) is in analytics; null: not known yet. */
+  readonly loadedOffset: number | null;
+  /** Records that wait; an upper bound. */
+  readonly lagRows: number;
+  readonly rowsLoaded: number;
+  /** Why the last attempt failed; null after one that succeeded. */
+  readonly lastError: string | null;
+  /** A fault that loading does not get over by itself. */
+  readonly stopped: boolean;
+}
+
+export interface LoaderOptions {
+  readonly maxRows?: number;
+  readonly maxBytes?: number;
+  /** Told after every step. */
+  readonly onStatus?: (status: LoaderStatus) => void;
+}
+
+type Step = 'idle' | 'loaded' | 'more';
+
+export class Loader {
+  readonly #source: FeedSource;
+  readonly #sink: AnalyticsSink;
+  readonly #batch: RowBatch;
+  readonly #onStatus: (status: LoaderStatus) => void;
+  #feed: { readonly id: string; next: FeedPositions } | null = null;
+  #status: LoaderStatus = { loadedOffset: null, lagRows: 0, rowsLoaded: 0, lastError: null, stopped: false };
+
+  constructor(source: FeedSource, sink: AnalyticsSink, options: LoaderOptions = {}) {
+    this.#source = source;
+    this.#sink = sink;
+    this.#batch = new RowBatch(options.maxRows ?? MAX_BATCH_ROWS, options.maxBytes ?? MAX_BATCH_BYTES);
+    this.#onStatus = options.onStatus ?? (() => {});
+  }
+
+  get status(): LoaderStatus {
+    return this.#status;
+  }
+
+  /** Loads until `signal` is aborted; a batch that was begun is ended first. Resolves early only at a FeedFault. */
+  async run(signal: AbortSignal): Promise<void> {
+    let backOff = FIRST_BACK_OFF_MS;
+    while (!signal.aborted) {
+      let wait = 0;
+      try {
+        const step = await this.step();
+        backOff = FIRST_BACK_OFF_MS;
+        if (step !== 'more') wait = step === 'idle' ? POLL_MS : PACE_MS;
+      } catch (error) {
+        await this.#failed(error);
+        if (this.#status.stopped) break;
+        wait = backOff;
+        backOff = Math.min(backOff * 2, MAX_BACK_OFF_MS);
+      }
+      if (wait > 0) await pause(wait, signal);
+    }
+    this.#source.close();
+    await this.#sink.discard();
+  }
+
+  /** One batch. Public for tests; `run` is the loop around it. */
+  async step(): Promise<Step> {
+    const feed = (this.#feed ??= await this.#begin());
+    this.#batch.clear();
+    const read = await this.#source.read(feed.next, this.#batch);
+    const rows = this.#batch.rows;
+    if (rows > 0) {
+      failpoint('analytics-before-insert');
+      await this.#sink.insert(this.#batch);
+      failpoint('analytics-after-insert');
+      await this.#sink.savePositions(feed.id, read.next);
+      failpoint('analytics-after-position');
+    }
+    // Without rows the position moves in memory only: reading the empty range again costs little.
+    feed.next = read.next;
+    this.#tell({
+      loadedOffset: (read.next.get(0) ?? 1) - 1,
+      lagRows: read.lagRows,
+      rowsLoaded: this.#status.rowsLoaded + rows,
+      lastError: null,
+      stopped: false,
+    });
+    if (read.more) return 'more';
+    return rows > 0 ? 'loaded' : 'idle';
+  }
+
+  async #begin(): Promise<{ id: string; next: FeedPositions }> {
+    const id = await this.#source.feedId();
+    const known = await this.#sink.positions();
+    const next = known.get(id);
+    if (!next && known.size > 0) {
+      throw new FeedFault(
+        `analytics was loaded from another feed (${[...known.keys()].join(', ')}), this one is ${id}. ` +
+          'Stop the service and delete the folder "analytics" in the data directory; it is loaded again from the feed.',
+      );
+    }
+    // No position at all: nothing was loaded, or a crash came before the first one. Both begin at the beginning.
+    return { id, next: next ?? new Map<number, number>() };
+  }
+
+  async #failed(error: unknown): Promise<void> {
+    const message = error instanceof Error ? error.message : String(error);
+    let told = message;
+    try {
+      await this.#sink.discard();
+    } catch (closing) {
+      told = `${message}; and closing the connection failed: ${closing instanceof Error ? closing.message : String(closing)}`;
+    }
+    this.#tell({ ...this.#status, lastError: told, stopped: error instanceof FeedFault });
+  }
+
+  #tell(status: LoaderStatus): void {
+    this.#status = status;
+    this.#onStatus(status);
+  }
+}
+
+/** Waits, or less when `signal` is aborted. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await sleep(ms, undefined, { signal });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}
