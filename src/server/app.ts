@@ -6,15 +6,17 @@ import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyPlug
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { Config } from '../config.ts';
+import { VERSION } from '../version.ts';
 import type { Identity } from './access.ts';
 import { AllowedMethods } from './allowed-methods.ts';
 import { addAuthentication, demandAccess } from './auth.ts';
 import { type Budget, ByteBudget } from './body.ts';
 import { addBodyParsers, DEFAULT_BODY_BYTES } from './body-parsers.ts';
-import { answerClientError, boundServer, closeWhereUnread, continueBody, enterRequest, MAX_HEADER_BYTES } from './connection.ts';
+import { answerClientError, boundServer, closeWhereUnread, enterRequest, MAX_HEADER_BYTES } from './connection.ts';
 import { answerError } from './errors.ts';
 import { type Health, healthRoutes } from './health.ts';
 import { metricsRoutes, type RequestObserver, requestObserver } from './metrics.ts';
+import { addOpenApi, openApiRoutes } from './openapi.ts';
 import { Problem } from './problem.ts';
 import { compileValidator } from './validation.ts';
 
@@ -75,10 +77,12 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     throw noRoute(request.raw.url ?? '', request.method, allowed);
   });
   observeRequests(app, requestObserver(deps.metrics));
+  await addOpenApi(app, VERSION);
   await app.register(async (scope) => {
     demandAccess(scope);
     refuseUnknownQueries(scope);
-    for (const plugin of [healthRoutes(deps.health), metricsRoutes(deps.metrics), ...deps.plugins]) await scope.register(plugin);
+    const own = [healthRoutes(deps.health), metricsRoutes(deps.metrics), openApiRoutes];
+    for (const plugin of [...own, ...deps.plugins]) await scope.register(plugin);
   });
   await app.ready();
   return app;
@@ -140,14 +144,10 @@ function addRequestHooks(app: FastifyInstance, closing: AbortSignal, allowed: Al
       done(new Problem('unsupported_media_type', 'Send the body as it is, without a Content-Encoding.'));
     } else done();
   });
-  app.addHook('preParsing', (request, reply, payload, done) => {
-    continueBody(request, reply);
-    done(null, payload);
-  });
   app.addHook('onSend', (request, reply, payload, done) => {
     // Fastify closes after every fault of a body, even one that was read to its end; `closeWhereUnread` knows better.
     if (closing.aborted) reply.header('connection', 'close');
-    else reply.removeHeader('connection');
+    else if (reply.hasHeader('connection') && request.raw.complete) reply.removeHeader('connection');
     closeWhereUnread(request, reply);
     done(null, payload);
   });

@@ -41,8 +41,17 @@ type Fail = (problem: Problem) => void;
 /** Bodies being read now, so that a fault of the connection (a timeout, bad chunking) can end the reading with an answer. */
 const readers = new WeakMap<IncomingMessage, Fail>();
 
-/** Ends the reading of this request's body with `problem`. Returns false where no body is being read. */
+/** Clients that wait to be told to send their body (`Expect: 100-continue`). */
+const waiting = new WeakMap<IncomingMessage, () => void>();
+
+/** Says how this request's client is told to go on; `readBody` does it once nothing speaks against the body. */
+export function whenBodyIsWanted(request: IncomingMessage, goOn: () => void): void {
+  waiting.set(request, goOn);
+}
+
+/** Ends the reading of this request's body with `problem`. Returns false where no body is being read, or it is all here. */
 export function failBody(request: IncomingMessage, problem: Problem): boolean {
+  if (request.complete) return false;
   const fail = readers.get(request);
   fail?.(problem);
   return fail !== undefined;
@@ -70,6 +79,7 @@ export function readBody(stream: IncomingMessage, limitBytes: number, budget: Bu
     stream.resume();
     return Promise.reject(tooLarge(limitBytes));
   }
+  waiting.get(stream)?.();
   return new Promise((resolve, reject) => {
     let memory: Buffer<ArrayBuffer> = Buffer.allocUnsafeSlow(0);
     let length = 0;

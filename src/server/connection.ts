@@ -5,7 +5,7 @@
 import { maxHeaderSize } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { announcesBody, failBody } from './body.ts';
+import { announcesBody, failBody, whenBodyIsWanted } from './body.ts';
 import { PROBLEM_TYPE } from './errors.ts';
 import { Problem } from './problem.ts';
 
@@ -32,6 +32,7 @@ export function enterRequest(request: FastifyRequest, reply: FastifyReply): bool
   const { socket } = request.raw;
   if (finished.has(socket)) return false;
   answering.set(socket, reply);
+  if (request.headers.expect?.toLowerCase() === '100-continue') whenBodyIsWanted(request.raw, () => reply.raw.writeContinue());
   return true;
 }
 
@@ -133,16 +134,11 @@ export const MAX_CONNECTIONS = 10_000;
 export function boundServer(app: FastifyInstance): void {
   const { server } = app;
   server.maxConnections = MAX_CONNECTIONS;
-  // A client that asks before it sends its body hears a refusal before it has sent it: `continueBody` says when to go on.
+  // A client that asks before it sends its body hears a refusal before it has sent it: `readBody` says when to go on.
   server.on('checkContinue', (request, response) => app.routing(request, response));
   // Expectations that are not known may be ignored (RFC 9110, section 10.1.1).
   server.on('checkExpectation', (request, response) => app.routing(request, response));
   server.on('connect', (_request, socket) => {
     answerRaw(socket as Socket, new Problem('method_not_allowed', 'This is no proxy; CONNECT is not taken.'), ['Allow: GET, HEAD, POST']);
   });
-}
-
-/** Call when the body is about to be read. */
-export function continueBody(request: FastifyRequest, reply: FastifyReply): void {
-  if (request.headers.expect?.toLowerCase() === '100-continue') reply.raw.writeContinue();
 }
