@@ -2,6 +2,8 @@
  * The file `registry.db`: its tables, and how connections to it are opened. Several threads and processes have it open at the
  * same time (the server, its workers, the command line), so write transactions are short and take the lock at their start.
  */
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
 /** Numbered from 1 and append-only: a released one is never edited. */
@@ -74,17 +76,20 @@ const MIGRATIONS = [
   `,
 ] as const;
 
+/** Its name in the data directory. */
+export const REGISTRY_FILE = 'registry.db';
 /** So long a connection waits for another's write lock before it gives up, blocking its thread. */
 const OPEN_WAIT_MS = 10_000;
 /** Changes that are kept; a view that missed more drops all it has. */
 const MAX_CHANGES = 10_000;
 
 /**
- * Opens the registry for writing, and makes or migrates its tables.
+ * Opens the registry for writing, and makes it or migrates its tables.
  * @param waitMs How long a statement may block the thread for another connection's lock.
  * @throws Error when the file cannot be opened, or was made by a newer version.
  */
 export function openForWriting(file: string, waitMs = OPEN_WAIT_MS): DatabaseSync {
+  mkdirSync(path.dirname(file), { recursive: true });
   const db = new DatabaseSync(file, { timeout: OPEN_WAIT_MS });
   try {
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON');

@@ -31,7 +31,7 @@ export class SqliteRegistryView implements RegistryView {
   #version = -1;
   #revision = 0;
 
-  /** @throws RegistryUnavailable when the file cannot be read; whoever writes it must have opened it before. */
+  /** @throws RegistryUnavailable when it cannot be read; a writer must have opened it before. */
   constructor(file: string, limits: ViewLimits = LIMITS) {
     this.#db = attempt(() => openForReading(file));
     this.#reader = new FactReader(this.#db);

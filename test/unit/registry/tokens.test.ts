@@ -3,20 +3,18 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { isToken } from '../../../src/config.ts';
-import { openForWriting } from '../../../src/registry/database.ts';
+import { openForWriting, REGISTRY_FILE } from '../../../src/registry/database.ts';
 import { TokenRequestError, Tokens } from '../../../src/registry/tokens.ts';
 
 const SUPPLIER = '9DFB369B-AB13-4FAE-A276-55DAA05F1119';
 const OWN = 'an-admin-token-from-the-settings-0123456789';
 
 let directory: string;
-let file: string;
 let db: ReturnType<typeof openForWriting>;
 
 beforeEach(() => {
   directory = mkdtempSync(path.join(tmpdir(), 'playproof-tokens-'));
-  file = path.join(directory, 'registry.db');
-  db = openForWriting(file);
+  db = openForWriting(path.join(directory, REGISTRY_FILE));
 });
 
 afterEach(() => {
@@ -84,10 +82,11 @@ describe('tokens', () => {
 
   test('a token made through another connection works at once, and none of them is in the files', () => {
     const tokens = new Tokens(db, null);
-    const other = openForWriting(file);
+    const other = openForWriting(path.join(directory, REGISTRY_FILE));
     const token = new Tokens(other, null).createToken({ role: 'operator' });
     expect(tokens.authenticate(token)).toEqual({ role: 'operator' });
     other.close();
-    for (const name of [file, `${file}-wal`]) expect(readFileSync(name).includes(token)).toBe(false);
+    for (const name of [REGISTRY_FILE, `${REGISTRY_FILE}-wal`])
+      expect(readFileSync(path.join(directory, name)).includes(token)).toBe(false);
   });
 });
