@@ -5,7 +5,16 @@ import { DeviceError } from './errors.ts';
 import { DurableQueue, type QueueOptions } from './queue.ts';
 import { RefusedFile } from './refused-file.ts';
 import { Sender, type SenderEvents, type SenderStats } from './sender.ts';
-import { buildLog, loadSigningKey, type PlayInput, type SignatureAlgorithm, type SignedLog, type SigningKey, signLog } from './sign.ts';
+import {
+  buildLog,
+  checkUuid,
+  loadSigningKey,
+  type PlayInput,
+  type SignatureAlgorithm,
+  type SignedLog,
+  type SigningKey,
+  signLog,
+} from './sign.ts';
 import { createTransport, type Transport } from './transport.ts';
 import { createUuid7 } from './uuid7.ts';
 
@@ -68,6 +77,7 @@ const FLUSH_LOOK_MS = 20;
 export async function openDevice(options: DeviceOptions): Promise<Device> {
   const key = loadSigningKey(options.keyId, options.algorithm, options.privateKey);
   const baseUrl = checkBaseUrl(options.baseUrl);
+  checkUuid('invalid_option', 'deviceId', options.deviceId);
   const clock = options.clock ?? Date.now;
   const queue = await DurableQueue.open({
     directory: options.queueDir,

@@ -73,10 +73,10 @@ export function loadSigningKey(keyId: string, algorithm: SignatureAlgorithm, pri
 /** @throws DeviceError `invalid_play` naming the field that no service would take. */
 export function buildLog(logId: string, deviceId: string, keyId: string, play: PlayInput): UnsignedLog {
   return {
-    log_id: uuid('logId', logId),
-    device_id: uuid('deviceId', deviceId),
-    campaign_id: uuid('campaignId', play.campaignId),
-    content_id: uuid('contentId', play.contentId),
+    log_id: checkUuid('invalid_play', 'logId', logId),
+    device_id: checkUuid('invalid_play', 'deviceId', deviceId),
+    campaign_id: checkUuid('invalid_play', 'campaignId', play.campaignId),
+    content_id: checkUuid('invalid_play', 'contentId', play.contentId),
     started_at: formatInstant('startedAt', play.startedAt),
     ended_at: formatInstant('endedAt', play.endedAt),
     duration_actual: seconds('durationActual', play.durationActual),
@@ -115,8 +115,8 @@ export function formatInstant(field: string, instant: Date | number): string {
   return new Date(Math.floor(milliseconds)).toISOString();
 }
 
-function uuid(field: string, text: string): string {
-  if (!UUID.test(text)) throw new DeviceError('invalid_play', `${field} must be a UUID`);
+export function checkUuid(code: 'invalid_play' | 'invalid_option', field: string, text: string): string {
+  if (!UUID.test(text)) throw new DeviceError(code, `${field} must be a UUID`);
   return text;
 }
 
