@@ -92,7 +92,8 @@ export const PlaybackLogSchema = Type.Object(
     ),
     signature: Type.String({
       minLength: 4,
-      pattern: '^[A-Za-z0-9+/]*={0,2}$',
+      // The last characters before the padding leave its bits zero.
+      pattern: '^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=|[A-Za-z0-9+/][AQgw]==)?$',
       contentEncoding: 'base64',
       title: 'RSA signature',
       description: 'Standard base64 with padding and zero pad bits; over the RFC 8785 form of the log without this member',
