@@ -84,21 +84,21 @@ export const SETTINGS = {
     max: 4 * 1024 ** 3,
     about: 'Bodies held at once; more is answered 503',
   },
-  PLAYPROOF_MAX_IN_FLIGHT_LOGS: {
+  PLAYPROOF_MAX_WAIT_MILLISECONDS: {
     kind: 'integer',
-    fallback: '16384',
-    min: 8_192,
-    max: 1_000_000,
-    about: 'Logs being judged at once; more is answered 503',
+    fallback: '1000',
+    min: 10,
+    max: 60_000,
+    about: 'Expected wait for an answer above which more is answered 503; 64 batches and 128 single logs are always taken',
   },
   PLAYPROOF_REQUEST_TIMEOUT_SECONDS: { kind: 'integer', fallback: '30', min: 1, max: 600, about: 'Time a request has to arrive' },
   PLAYPROOF_SHUTDOWN_SECONDS: { kind: 'integer', fallback: '15', min: 1, max: 300, about: 'Time that a graceful stop may take' },
   PLAYPROOF_DISK_RESERVE_BYTES: {
     kind: 'integer',
-    fallback: String(64 * 1024 * 1024),
+    fallback: String(16 * 1024 * 1024),
     min: 0,
     max: 1024 ** 4,
-    about: 'Free space below which no log is taken',
+    about: 'Free space below which no log is taken; on a small disk at most a twentieth of it',
   },
 } as const satisfies Record<string, Setting>;
 
@@ -119,7 +119,7 @@ export interface Config {
   readonly requireDeviceTime: boolean;
   readonly quarantinePerDevice: number;
   readonly maxInFlightBytes: number;
-  readonly maxInFlightLogs: number;
+  readonly maxWaitMs: number;
   readonly requestTimeoutMs: number;
   readonly shutdownMs: number;
   readonly diskReserveBytes: number;
@@ -217,7 +217,7 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
     requireDeviceTime: boolean('PLAYPROOF_REQUIRE_DEVICE_TIME'),
     quarantinePerDevice: number('PLAYPROOF_QUARANTINE_PER_DEVICE'),
     maxInFlightBytes: number('PLAYPROOF_MAX_IN_FLIGHT_BYTES'),
-    maxInFlightLogs: number('PLAYPROOF_MAX_IN_FLIGHT_LOGS'),
+    maxWaitMs: number('PLAYPROOF_MAX_WAIT_MILLISECONDS'),
     requestTimeoutMs: number('PLAYPROOF_REQUEST_TIMEOUT_SECONDS') * 1000,
     shutdownMs: number('PLAYPROOF_SHUTDOWN_SECONDS') * 1000,
     diskReserveBytes: number('PLAYPROOF_DISK_RESERVE_BYTES'),

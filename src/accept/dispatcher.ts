@@ -1,0 +1,223 @@
+/**
+ * The HTTP thread's side of accept: takes bodies, shares them out over the judge threads, and waits for the writer's answers.
+ * Overload is answered here, before any work is done for it.
+ */
+import path from 'node:path';
+import { MessageChannel, Worker } from 'node:worker_threads';
+import type { Config } from '../config.ts';
+import type { Counters } from '../counters.ts';
+import { REGISTRY_FILE } from '../registry/database.ts';
+import { Problem } from '../server/problem.ts';
+import type { JudgeWorkerData } from './judge-worker.ts';
+import type { Answers, Job, JobRequest } from './messages.ts';
+import type { WriterNote, WriterWorkerData } from './writer-worker.ts';
+
+/** Always taken, however long they wait: the contract's 64 batches and 128 singles. */
+const ALWAYS_BATCHES = 64;
+const ALWAYS_SINGLES = 128;
+/** Single logs that travel to a judge together. */
+const GATHER_LOGS = 64;
+const GATHER_MS = 1;
+const RATE_WINDOW_MS = 250;
+
+export interface Response {
+  readonly status: number;
+  readonly body: Buffer;
+}
+
+interface Waiting {
+  readonly batch: boolean;
+  readonly receivedAt: number;
+  readonly bytes: number;
+  readonly resolve: (response: Response) => void;
+  readonly reject: (error: Error) => void;
+}
+
+interface Single {
+  readonly id: number;
+  readonly body: Uint8Array;
+  readonly receivedAt: number;
+  readonly deviceTime: string | null;
+}
+
+export interface DispatcherEvents {
+  readonly onNote: (note: WriterNote) => void;
+}
+
+export class Dispatcher {
+  readonly #config: Config;
+  readonly #judges: { readonly worker: Worker; inFlight: number }[] = [];
+  readonly #writer: Worker;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #jobs = new Map<number, { readonly judge: number; readonly bytes: number }>();
+  #singles: Single[] = [];
+  #gather: NodeJS.Timeout | null = null;
+  #nextId = 1;
+  #nextJob = 1;
+  #batches = 0;
+  #bytes = 0;
+  /** Bytes answered per millisecond, lately. */
+  #rate = 0;
+  #doneBytes = 0;
+  #rateSince = 0;
+  #stopping = false;
+
+  constructor(config: Config, counters: Counters, events: DispatcherEvents) {
+    this.#config = config;
+    const settings = { rules: config.rules, batchLogs: config.batchLogs, requireDeviceTime: config.requireDeviceTime };
+    const channels = Array.from({ length: config.verifyWorkers }, () => new MessageChannel());
+    const ports = channels.map(({ port2 }) => port2);
+    const writerData: WriterWorkerData = {
+      dataDir: config.dataDir,
+      judges: ports,
+      counters: counters.shared,
+      quarantinePerDevice: config.quarantinePerDevice,
+      diskReserveBytes: config.diskReserveBytes,
+    };
+    this.#writer = new Worker(new URL('./writer-worker.ts', import.meta.url), { workerData: writerData, transferList: ports });
+    this.#writer.on('message', (message: Answers | WriterNote) => {
+      if (message.type === 'answers') this.#answered(message);
+      else events.onNote(message);
+    });
+    this.#watch(this.#writer, 'writer', events);
+    for (const { port1 } of channels) {
+      const workerData: JudgeWorkerData = { registryFile: path.join(config.dataDir, REGISTRY_FILE), settings, writer: port1 };
+      const worker = new Worker(new URL('./judge-worker.ts', import.meta.url), { workerData, transferList: [port1] });
+      this.#judges.push({ worker, inFlight: 0 });
+      this.#watch(worker, 'judge', events);
+    }
+  }
+
+  /** When the oldest request that is not answered yet was received; null when there is none. */
+  get oldestReceivedAt(): number | null {
+    // Ids are given in the order of receipt, and a Map keeps it.
+    for (const { receivedAt } of this.#waiting.values()) return receivedAt;
+    return null;
+  }
+
+  get inFlight(): { readonly requests: number; readonly bytes: number } {
+    return { requests: this.#waiting.size, bytes: this.#bytes };
+  }
+
+  /** Whether one more request is taken now. @throws Problem overloaded, or unavailable while the service stops */
+  admit(batch: boolean): void {
+    if (this.#stopping) throw new Problem('unavailable', 'The service is being stopped; send the same logs again.', { retryAfter: 5 });
+    const singles = this.#waiting.size - this.#batches;
+    if (batch ? this.#batches < ALWAYS_BATCHES : singles < ALWAYS_SINGLES) return;
+    const waitMs = this.#rate > 0 ? this.#bytes / this.#rate : 0;
+    if (waitMs > this.#config.maxWaitMs) throw overloaded(waitMs);
+  }
+
+  /**
+   * @param body Owns its ArrayBuffer, which is transferred.
+   * @returns The answer, once everything acknowledged in it is durable.
+   */
+  submit(body: Uint8Array<ArrayBuffer>, batch: boolean, deviceTime: string | null, receivedAt: number): Promise<Response> {
+    this.admit(batch);
+    const id = this.#nextId;
+    this.#nextId += 1;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { batch, receivedAt, bytes: body.length, resolve, reject });
+      this.#bytes += body.length;
+      if (batch) {
+        this.#batches += 1;
+        this.#send(body.buffer, [{ id, batch, at: 0, length: body.length, receivedAt, deviceTime }]);
+      } else {
+        this.#singles.push({ id, body, receivedAt, deviceTime });
+        if (this.#singles.length >= GATHER_LOGS || this.#judges.some(({ inFlight }) => inFlight === 0)) this.#sendSingles();
+        else this.#gather ??= setTimeout(() => this.#sendSingles(), GATHER_MS);
+      }
+    });
+  }
+
+  /** Answers what is in flight, settles everything, closes the journal. */
+  async close(): Promise<void> {
+    this.#stopping = true;
+    while (this.#waiting.size > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    const closed = new Promise<void>((resolve) => {
+      this.#writer.on('message', (message: WriterNote) => {
+        if (message.type === 'closed') resolve();
+      });
+    });
+    this.#writer.postMessage('stop');
+    await closed;
+    await Promise.all(this.#judges.map(({ worker }) => worker.terminate()));
+    await this.#writer.terminate();
+  }
+
+  #sendSingles(): void {
+    if (this.#gather) clearTimeout(this.#gather);
+    this.#gather = null;
+    const singles = this.#singles;
+    if (singles.length === 0) return;
+    this.#singles = [];
+    const bodies = new Uint8Array(singles.reduce((sum, { body }) => sum + body.length, 0));
+    let at = 0;
+    const requests = singles.map(({ id, body, receivedAt, deviceTime }) => {
+      bodies.set(body, at);
+      at += body.length;
+      return { id, batch: false, at: at - body.length, length: body.length, receivedAt, deviceTime };
+    });
+    this.#send(bodies.buffer, requests);
+  }
+
+  #send(bodies: ArrayBuffer, requests: readonly JobRequest[]): void {
+    const bytes = bodies.byteLength;
+    let judge = 0;
+    for (const [i, { inFlight }] of this.#judges.entries()) {
+      if (inFlight < (this.#judges[judge]?.inFlight ?? 0)) judge = i;
+    }
+    const chosen = this.#judges[judge];
+    if (!chosen) throw new Error('there is no judge thread');
+    chosen.inFlight += Math.max(1, bytes);
+    const job = this.#nextJob;
+    this.#nextJob += 1;
+    this.#jobs.set(job, { judge, bytes: Math.max(1, bytes) });
+    const message: Job = { type: 'job', job, bodies, requests };
+    chosen.worker.postMessage(message, [bodies]);
+  }
+
+  #answered({ job, answers, bytes }: Answers): void {
+    const sent = this.#jobs.get(job);
+    this.#jobs.delete(job);
+    const judge = sent && this.#judges[sent.judge];
+    if (judge && sent) judge.inFlight -= sent.bytes;
+    for (const { id, status, at, length } of answers) {
+      const waiting = this.#waiting.get(id);
+      if (!waiting) continue;
+      this.#waiting.delete(id);
+      this.#bytes -= waiting.bytes;
+      this.#doneBytes += waiting.bytes;
+      if (waiting.batch) this.#batches -= 1;
+      waiting.resolve({ status, body: Buffer.from(bytes, at, length) });
+    }
+    this.#measure();
+    // A judge came free: what was gathered meanwhile need not wait for its timer.
+    if (this.#singles.length > 0 && judge?.inFlight === 0) this.#sendSingles();
+  }
+
+  #measure(): void {
+    const now = performance.now();
+    const elapsed = now - this.#rateSince;
+    if (elapsed < RATE_WINDOW_MS) return;
+    // After a pause the window says nothing about speed.
+    if (elapsed < 4 * RATE_WINDOW_MS)
+      this.#rate = this.#rate === 0 ? this.#doneBytes / elapsed : 0.7 * this.#rate + 0.3 * (this.#doneBytes / elapsed);
+    this.#doneBytes = 0;
+    this.#rateSince = now;
+  }
+
+  #watch(worker: Worker, name: string, events: DispatcherEvents): void {
+    worker.on('error', (error: Error) =>
+      events.onNote({ type: 'fatal', message: `the ${name} thread failed: ${error.stack ?? error.message}` }),
+    );
+    worker.on('exit', () => {
+      if (!this.#stopping) events.onNote({ type: 'fatal', message: `the ${name} thread ended by itself` });
+    });
+  }
+}
+
+function overloaded(waitMs: number): Problem {
+  const retryAfter = Math.max(1, Math.min(60, Math.ceil(waitMs / 1000)));
+  return new Problem('overloaded', `More is in flight than can be answered in time; send again in ${retryAfter} s.`, { retryAfter });
+}

@@ -1,0 +1,182 @@
+/**
+ * From a request's bytes to judged logs: read strictly, check the send time, look up the registry, apply the rules. Runs in a
+ * judge thread, where the CPU-bound work of a log belongs.
+ */
+import type { Code } from '../domain/codes.ts';
+import type { FactSource } from '../domain/facts.ts';
+import { REGISTRY_FRESH_MS, REGISTRY_MAX_AGE_MS, type RuleSettings } from '../domain/limits.ts';
+import { type DecodedLog, decodeLog } from '../domain/playback-log.ts';
+import { checkSendTime, type Judgement, judge } from '../domain/rules.ts';
+import { type RawLog, readBatch, readSingleLog } from '../domain/strict-json.ts';
+import { formatInstant, parseTimestamp } from '../domain/timestamp.ts';
+import { Problem } from '../server/problem.ts';
+import type { JobRequest } from './messages.ts';
+import { RegistryUnavailable, type RegistryView } from './registry-view.ts';
+
+export interface JudgeSettings {
+  readonly rules: RuleSettings;
+  readonly batchLogs: number;
+  readonly requireDeviceTime: boolean;
+}
+
+/** Refused before the rules of the registry: what could be read is kept. */
+export interface Unreadable {
+  readonly outcome: 'unreadable';
+  readonly code: Code;
+  readonly detail: string;
+  readonly fields: readonly string[] | null;
+  readonly logId: string | null;
+  readonly deviceId: string | null;
+  /** Whether `deviceId` is registered, and where it stands now. */
+  readonly deviceKnown: boolean;
+  readonly storeId: string | null;
+  readonly supplierId: string | null;
+  readonly advertiserId: null;
+}
+
+const NOWHERE = { deviceKnown: false, storeId: null, supplierId: null, advertiserId: null } as const;
+
+export interface JudgedLog {
+  readonly raw: RawLog;
+  readonly decoded: DecodedLog | null;
+  result: Judgement | Unreadable;
+}
+
+export type JudgedLogs = { readonly problem: Problem } | { readonly problem: null; readonly logs: readonly JudgedLog[] };
+
+/** Never throws for what a client sent. */
+export async function judgeRequest(
+  request: JobRequest,
+  body: Uint8Array,
+  view: RegistryView,
+  settings: JudgeSettings,
+): Promise<JudgedLogs> {
+  const read = readRequest(request, body, settings);
+  if (read.problem) return read;
+  const { raws, clockChecked } = read;
+  const logs = raws.map((raw) => readLog(raw, settings.rules));
+  const ids = { devices: new Set<string>(), campaigns: new Set<string>(), contents: new Set<string>() };
+  for (const { decoded, result } of logs) {
+    if (decoded) {
+      ids.devices.add(decoded.deviceId);
+      ids.campaigns.add(decoded.campaignId);
+      ids.contents.add(decoded.contentId);
+    } else if (result.outcome === 'unreadable' && result.deviceId !== null) ids.devices.add(result.deviceId);
+  }
+  const context = { receivedAt: request.receivedAt, clockChecked, rules: settings.rules };
+  try {
+    const loaded = view.prepare(ids, REGISTRY_MAX_AGE_MS);
+    if (loaded) await loaded;
+    for (const log of logs) log.result = log.decoded ? judge(log.decoded, view.facts, context) : placed(log.result, view.facts);
+    if (logs.some(restsOnRegistry)) {
+      const before = logs.map((log) => (restsOnRegistry(log) ? factsOf(log.decoded, view.facts) : null));
+      const fresh = view.prepare(ids, REGISTRY_FRESH_MS);
+      if (fresh) await fresh;
+      for (const [i, log] of logs.entries()) {
+        const old = before[i];
+        // The same facts give the same verdict; only changed ones are worth another verification.
+        if (old && log.decoded && factsOf(log.decoded, view.facts).some((fact, j) => fact !== old[j])) {
+          log.result = judge(log.decoded, view.facts, context);
+        }
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof RegistryUnavailable)) throw error;
+    for (const log of logs) if (log.decoded) log.result = unavailable(log.decoded);
+  }
+  return { problem: null, logs };
+}
+
+function restsOnRegistry({ result }: JudgedLog): boolean {
+  return result.outcome === 'refused' && result.rests;
+}
+
+function factsOf(log: DecodedLog | null, facts: FactSource): readonly unknown[] {
+  return log ? [facts.device(log.deviceId), facts.campaign(log.campaignId), facts.content(log.contentId)] : [];
+}
+
+function readLog(raw: RawLog, rules: RuleSettings): JudgedLog {
+  if (raw.fault) {
+    return { raw, decoded: null, result: { outcome: 'unreadable', ...raw.fault, fields: null, logId: null, deviceId: null, ...NOWHERE } };
+  }
+  const decoded = decodeLog(raw.value as object, rules);
+  if (decoded.ok) return { raw, decoded: decoded.log, result: unavailable(decoded.log) };
+  const { detail, fields, logId, deviceId } = decoded;
+  return { raw, decoded: null, result: { outcome: 'unreadable', code: 'invalid_field', detail, fields, logId, deviceId, ...NOWHERE } };
+}
+
+/** What a log is answered until the registry was asked. */
+function unavailable(log: DecodedLog): Unreadable {
+  const detail = 'The registry cannot be asked right now; send the same log again.';
+  return { outcome: 'unreadable', code: 'unavailable', detail, fields: null, logId: log.logId, deviceId: null, ...NOWHERE };
+}
+
+/** A log that could not be read is kept for the screen that it names, where that is registered. */
+function placed(result: JudgedLog['result'], facts: FactSource): JudgedLog['result'] {
+  const device = result.outcome === 'unreadable' && result.deviceId !== null ? facts.device(result.deviceId) : null;
+  if (result.outcome !== 'unreadable' || !device) return result;
+  const store = device.assignments.at(-1)?.store;
+  return { ...result, deviceKnown: true, storeId: store?.storeId ?? null, supplierId: store?.supplierId ?? null };
+}
+
+type ReadRequest =
+  | { readonly problem: Problem }
+  | { readonly problem: null; readonly raws: readonly RawLog[]; readonly clockChecked: boolean };
+
+function readRequest(request: JobRequest, body: Uint8Array, settings: JudgeSettings): ReadRequest {
+  const times: number[] = [];
+  if (request.deviceTime !== null) {
+    const time = parseTimestamp(request.deviceTime);
+    if (time === undefined) {
+      return {
+        problem: new Problem('invalid_field', 'The header Device-Time must be an RFC 3339 instant such as 2026-11-20T09:30:00.000Z.', {
+          fields: ['/sent_at'],
+        }),
+      };
+    }
+    times.push(time);
+  }
+  let raws: readonly RawLog[];
+  if (request.batch) {
+    const read = readBatch(body, settings.batchLogs);
+    if (!read.ok) return { problem: problemOf(read) };
+    if (read.value.sentAt !== null) {
+      const time = parseTimestamp(read.value.sentAt);
+      if (time === undefined) {
+        return {
+          problem: new Problem('invalid_field', 'The field sent_at must be an RFC 3339 instant such as 2026-11-20T09:30:00.000Z.', {
+            fields: ['/sent_at'],
+          }),
+        };
+      }
+      times.push(time);
+    }
+    raws = read.value.logs;
+  } else {
+    const read = readSingleLog(body);
+    if (!read.ok) return { problem: problemOf(read) };
+    raws = [read.value];
+  }
+  if (times.length === 0 && settings.requireDeviceTime) {
+    return {
+      problem: new Problem(
+        'invalid_field',
+        'This service wants to know the send time: set the header Device-Time, or sent_at in a batch.',
+        {
+          fields: ['/sent_at'],
+        },
+      ),
+    };
+  }
+  const wrong = times.find((time) => !checkSendTime(time, request.receivedAt, settings.rules));
+  if (wrong !== undefined) {
+    const seconds = Math.round((wrong - request.receivedAt) / 1000);
+    const detail = `The send time is ${Math.abs(seconds)} s ${seconds > 0 ? 'ahead of' : 'behind'} the server; set the clock by server_time and send again.`;
+    return { problem: new Problem('clock_skew', detail, { members: { server_time: formatInstant(request.receivedAt) } }) };
+  }
+  return { problem: null, raws, clockChecked: times.length > 0 };
+}
+
+function problemOf(read: { readonly code: Code; readonly detail: string; readonly fields?: readonly string[] }): Problem {
+  return new Problem(read.code, read.detail, read.fields ? { fields: read.fields } : {});
+}

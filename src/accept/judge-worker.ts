@@ -1,0 +1,37 @@
+/** A judge thread: takes jobs from the HTTP thread, hands judged logs straight to the writer thread. */
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { failpoint } from '../failpoints.ts';
+import { SqliteRegistryView } from '../registry/sqlite-view.ts';
+import { type JudgeSettings, judgeRequest } from './judge-request.ts';
+import type { Job } from './messages.ts';
+import { Packer } from './pack.ts';
+
+export interface JudgeWorkerData {
+  readonly registryFile: string;
+  readonly settings: JudgeSettings;
+  readonly writer: MessagePort;
+}
+
+const { registryFile, settings, writer } = workerData as JudgeWorkerData;
+const view = new SqliteRegistryView(registryFile);
+
+// Jobs are taken one after another: a registry that must be waited for holds up this thread's jobs, not their order.
+let tail: Promise<void> = Promise.resolve();
+parentPort?.on('message', (message: Job) => {
+  tail = tail.then(() => judgeJob(message));
+  tail.catch((error: unknown) => {
+    // A fault of ours: the thread dies with it, and the service with the thread. Nothing was acknowledged.
+    throw error;
+  });
+});
+
+async function judgeJob({ job, bodies, requests }: Job): Promise<void> {
+  const packer = new Packer();
+  for (const request of requests) {
+    const body = new Uint8Array(bodies, request.at, request.length);
+    packer.add(request, await judgeRequest(request, body, view, settings));
+  }
+  failpoint('after-verify');
+  const { message, transfer } = packer.finish(job);
+  writer.postMessage(message, transfer);
+}

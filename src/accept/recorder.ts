@@ -1,0 +1,297 @@
+/**
+ * Rule 4 and the journal: decides for every judged log whether its log_id was seen before, appends what is new, and answers
+ * once that is durable. All logs of a process pass through here, on one thread.
+ */
+import type { SettledLogs } from '../archive/archive.ts';
+import type { Counters } from '../counters.ts';
+import { type Code, CODE_NAMES } from '../domain/codes.ts';
+import type { Refusal } from '../domain/refusal.ts';
+import { failpoint } from '../failpoints.ts';
+import type { Journal, JournalEntry } from '../journal/journal.ts';
+import {
+  HASH_AT,
+  HASH_BYTES,
+  LOG_ID_AT,
+  LOG_ID_BYTES,
+  RECORD_PLAY,
+  RECORD_REFUSAL,
+  readPlayRecord,
+  readRefusalRecord,
+  recordLogId,
+  recordReceivedAt,
+  refusalRecord,
+} from '../journal/record.ts';
+import { Problem } from '../server/problem.ts';
+import { duplicateAnswer, type FirstVerdict, refusalAnswer, statusOfFlags } from './answers.ts';
+import type { Allowance } from './allowance.ts';
+import { type Answered, AnswerWriter, type Result } from './answer-writer.ts';
+import {
+  ASK_ARCHIVE,
+  BILLABLE,
+  CODE,
+  FLAGS,
+  type Judged,
+  type JudgedRequest,
+  LOG_NUMBERS,
+  OUTCOME,
+  OUTCOME_ACCEPTED,
+  OUTCOME_REFUSED,
+  OUTCOME_REFUSED_UNPROVEN,
+  RECORD_AT,
+  RECORD_LENGTH,
+} from './messages.ts';
+import type { SeenWindow } from './seen.ts';
+
+interface Recorded extends Result {
+  /** What goes into the journal for it. */
+  readonly entry: JournalEntry | null;
+}
+
+/** A log on its way into the journal. Later repeats wait for `done` and look again. */
+interface InFlight {
+  readonly hash: Buffer;
+  readonly verdict: FirstVerdict;
+  readonly done: Promise<void>;
+}
+
+export interface RecorderDeps {
+  readonly journal: Journal;
+  readonly settled: SettledLogs;
+  readonly seen: SeenWindow;
+  readonly allowance: Allowance;
+  readonly counters: Counters;
+  readonly clock: () => number;
+  /** Told of every failed append; a JournalBroken must end the process. */
+  readonly onJournalFailure: (error: unknown) => void;
+}
+
+const UNAVAILABLE = 'The archive cannot be asked right now; send the same log again.';
+
+export class Recorder {
+  readonly #deps: RecorderDeps;
+  readonly #inFlight = new Map<string, InFlight>();
+
+  constructor(deps: RecorderDeps) {
+    this.#deps = deps;
+  }
+
+  /** Resolves with the answers of all requests of the job, each request's logs durable or the request answered 503. */
+  async record(judged: Judged): Promise<Answered> {
+    const answers = new AnswerWriter(judged);
+    const waiting: Promise<void>[] = [];
+    for (const request of judged.requests) {
+      const done = this.#request(judged, request, answers);
+      if (done) waiting.push(done);
+    }
+    if (waiting.length > 0) await Promise.all(waiting);
+    failpoint('before-answer');
+    return answers.finish();
+  }
+
+  #request(judged: Judged, request: JudgedRequest, answers: AnswerWriter): Promise<void> | null {
+    if (request.problem) {
+      this.#deps.counters.addRefused(request.problem.code as Code, 1);
+      answers.problem(request.id, request.problem.status, request.problem.body);
+      return null;
+    }
+    return this.#logs(judged, request, answers);
+  }
+
+  async #logs(judged: Judged, request: JudgedRequest, answers: AnswerWriter): Promise<void> {
+    const bytes = Buffer.from(judged.bytes);
+    const first = request.firstLog;
+    const archived = await this.#askArchive(judged.table, bytes, request);
+    for (
+      let repeat = this.#repeatInFlight(judged.table, bytes, request);
+      repeat;
+      repeat = this.#repeatInFlight(judged.table, bytes, request)
+    ) {
+      await repeat.done;
+    }
+    // From here to the append nothing waits, so that no other request comes between looking and entering.
+    let finish: () => void = () => {};
+    const done = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    const entered: string[] = [];
+    const results: Recorded[] = [];
+    for (let log = 0; log < request.logs; log += 1) {
+      results.push(this.#record(judged.table, bytes, first + log, request, archived, { index: log, done, entered }));
+    }
+    const entries = results.flatMap(({ entry }) => (entry ? [entry] : []));
+    try {
+      await this.#deps.journal.append(entries);
+      this.#remember(judged.table, bytes, request, results);
+      answers.logs(request, results);
+      this.#count(results);
+    } catch (error) {
+      // Whether the journal is full or broken, nothing is acknowledged.
+      this.#deps.onJournalFailure(error);
+      const problem = new Problem('unavailable', 'The journal cannot take a write now; send the same logs again later.', { retryAfter: 2 });
+      this.#deps.counters.addRefused('unavailable', request.logs);
+      this.#deps.counters.add('journalFailures', 1);
+      answers.problem(request.id, problem.status, JSON.stringify(problem.toDocument()));
+    } finally {
+      for (const key of entered) this.#inFlight.delete(key);
+      finish();
+    }
+  }
+
+  /** A log_id of this request that another request is carrying into the journal: it shares that one's fate, so it waits. */
+  #repeatInFlight(table: Int32Array, bytes: Buffer, request: JudgedRequest): InFlight | null {
+    if (this.#inFlight.size === 0) return null;
+    for (let log = request.firstLog; log < request.firstLog + request.logs; log += 1) {
+      const outcome = table[log * LOG_NUMBERS + OUTCOME];
+      if (outcome === OUTCOME_REFUSED || outcome === OUTCOME_REFUSED_UNPROVEN) continue;
+      const inFlight = this.#inFlight.get(keyOf(bytes, table[log * LOG_NUMBERS + RECORD_AT] as number));
+      if (inFlight) return inFlight;
+    }
+    return null;
+  }
+
+  async #askArchive(table: Int32Array, bytes: Buffer, request: JudgedRequest): Promise<Map<number, FoundVerdict | 'unavailable'> | null> {
+    let found: Map<number, FoundVerdict | 'unavailable'> | null = null;
+    for (let log = request.firstLog; log < request.firstLog + request.logs; log += 1) {
+      if (((table[log * LOG_NUMBERS + FLAGS] as number) & ASK_ARCHIVE) === 0) continue;
+      const at = table[log * LOG_NUMBERS + RECORD_AT] as number;
+      found ??= new Map();
+      try {
+        const verdict = await this.#deps.settled.find(bytes.subarray(at + LOG_ID_AT, at + LOG_ID_AT + LOG_ID_BYTES));
+        if (verdict) found.set(log, { ...verdictOf(verdict.flags, verdict.receivedAt), hash: Buffer.from(verdict.contentHash) });
+      } catch {
+        found.set(log, 'unavailable');
+      }
+    }
+    return found;
+  }
+
+  #record(
+    table: Int32Array,
+    bytes: Buffer,
+    log: number,
+    request: JudgedRequest,
+    archived: Map<number, FoundVerdict | 'unavailable'> | null,
+    pass: { readonly index: number; readonly done: Promise<void>; readonly entered: string[] },
+  ): Recorded {
+    const row = log * LOG_NUMBERS;
+    const outcome = table[row + OUTCOME];
+    const code = outcome === OUTCOME_ACCEPTED ? null : (CODE_NAMES[table[row + CODE] as number] as Code);
+    const at = table[row + RECORD_AT] as number;
+    const record = bytes.subarray(at, at + (table[row + RECORD_LENGTH] as number));
+    if (outcome === OUTCOME_REFUSED) return { outcome: 'refused', code, entry: null, replaced: null };
+    if (outcome === OUTCOME_REFUSED_UNPROVEN) {
+      const kept = this.#deps.allowance.take(readRefusalRecord(record).deviceId ?? '', this.#deps.clock());
+      return { outcome: 'refused', code, entry: kept ? entryOf(RECORD_REFUSAL, record) : null, replaced: null };
+    }
+    const before = this.#before(bytes, log, at, archived);
+    const index = request.batch ? pass.index : null;
+    if (before === 'unavailable') {
+      return {
+        outcome: 'refused',
+        code: 'unavailable',
+        entry: null,
+        replaced: refusalAnswer(index, recordLogId(record), 'unavailable', UNAVAILABLE, null),
+      };
+    }
+    if (before?.same)
+      return { outcome: 'duplicate', code: null, entry: null, replaced: duplicateAnswer(index, recordLogId(record), before.verdict) };
+    if (before) return conflict(index, record, outcome === OUTCOME_ACCEPTED);
+    if (outcome !== OUTCOME_ACCEPTED) return { outcome: 'refused', code, entry: entryOf(RECORD_REFUSAL, record), replaced: null };
+    const key = keyOf(bytes, at);
+    const verdict = verdictOf(table[row + FLAGS] as number, recordReceivedAt(record));
+    this.#inFlight.set(key, { hash: record.subarray(HASH_AT, HASH_AT + HASH_BYTES), verdict, done: pass.done });
+    pass.entered.push(key);
+    return { outcome: 'accepted', code: null, entry: entryOf(RECORD_PLAY, record), replaced: null };
+  }
+
+  /** What stands for this log_id already: in the same request, in the window, or in the archive where that was asked. */
+  #before(
+    bytes: Buffer,
+    log: number,
+    at: number,
+    archived: Map<number, FoundVerdict | 'unavailable'> | null,
+  ): Before | 'unavailable' | null {
+    const hash = bytes.subarray(at + HASH_AT, at + HASH_AT + HASH_BYTES);
+    const inFlight = this.#inFlight.size > 0 ? this.#inFlight.get(keyOf(bytes, at)) : undefined;
+    if (inFlight) return { verdict: inFlight.verdict, same: inFlight.hash.equals(hash) };
+    const seen = this.#deps.seen.find(bytes, at + LOG_ID_AT, at + HASH_AT);
+    if (seen) return { verdict: verdictOf(seen.flags, seen.receivedAt), same: seen.sameContent };
+    const stored = archived?.get(log);
+    if (!stored || stored === 'unavailable') return stored ?? null;
+    return { verdict: stored, same: stored.hash.equals(hash) };
+  }
+
+  #remember(table: Int32Array, bytes: Buffer, request: JudgedRequest, results: readonly Recorded[]): void {
+    const now = this.#deps.clock();
+    for (const [i, { outcome }] of results.entries()) {
+      if (outcome !== 'accepted') continue;
+      const row = (request.firstLog + i) * LOG_NUMBERS;
+      const at = table[row + RECORD_AT] as number;
+      this.#deps.seen.add(bytes, at + LOG_ID_AT, at + HASH_AT, table[row + FLAGS] as number, request.receivedAt, now);
+    }
+  }
+
+  #count(results: readonly Recorded[]): void {
+    const { counters } = this.#deps;
+    let accepted = 0;
+    let duplicates = 0;
+    for (const { outcome, code, entry } of results) {
+      if (outcome === 'accepted') accepted += 1;
+      else if (outcome === 'duplicate') duplicates += 1;
+      else {
+        counters.addRefused(code ?? 'internal', 1);
+        if (!entry) counters.add('notKept', 1);
+      }
+    }
+    counters.add('accepted', accepted);
+    counters.add('duplicates', duplicates);
+  }
+}
+
+interface Before {
+  readonly verdict: FirstVerdict;
+  readonly same: boolean;
+}
+
+type FoundVerdict = FirstVerdict & { readonly hash: Buffer };
+
+function verdictOf(flags: number, receivedAt: number): FirstVerdict {
+  return { status: statusOfFlags(flags), billable: (flags & BILLABLE) !== 0, receivedAt };
+}
+
+function keyOf(bytes: Buffer, recordAt: number): string {
+  return bytes.toString('latin1', recordAt + LOG_ID_AT, recordAt + LOG_ID_AT + LOG_ID_BYTES);
+}
+
+function entryOf(kind: 1 | 2, record: Uint8Array): JournalEntry {
+  return { kind, logId: record.subarray(LOG_ID_AT, LOG_ID_AT + LOG_ID_BYTES), record };
+}
+
+function conflict(index: number | null, record: Buffer, accepted: boolean): Recorded {
+  const code = 'log_id_conflict' as const;
+  const detail = 'Another log was accepted under this log_id; a new showing needs a new log_id, and a signed log is never changed.';
+  const kept = accepted ? { ...playAsRefusal(record), code, detail } : { ...readRefusalRecord(record), code, detail };
+  return {
+    outcome: 'refused',
+    code,
+    entry: entryOf(RECORD_REFUSAL, refusalRecord(kept)),
+    replaced: refusalAnswer(index, recordLogId(record), code, detail, null),
+  };
+}
+
+function playAsRefusal(record: Buffer): Omit<Refusal, 'code' | 'detail'> {
+  const { logId, deviceId, storeId, supplierId, advertiserId, receivedAt, contentHash, canonical, signature } = readPlayRecord(record);
+  return {
+    fields: null,
+    proven: true,
+    logId,
+    deviceId,
+    storeId,
+    supplierId,
+    advertiserId,
+    receivedAt,
+    contentHash,
+    body: canonical,
+    signature,
+  };
+}

@@ -1,0 +1,144 @@
+/** The two addresses that devices send to. No token: a log is authenticated by its signature. */
+import type { IncomingMessage } from 'node:http';
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
+import { LOG_CODES } from '../domain/codes.ts';
+import { MAX_BATCH_BYTES, MAX_LOG_BYTES } from '../domain/limits.ts';
+import { STATUSES } from '../domain/play.ts';
+import { PlaybackLogSchema } from '../domain/playback-log.ts';
+import { readBody, useRawBodies } from '../server/body.ts';
+import { Instant, Nullable, problemResponses, Uuid } from '../server/schemas.ts';
+import type { Dispatcher } from './dispatcher.ts';
+
+const AcceptedSchema = Type.Object(
+  {
+    log_id: Uuid,
+    outcome: Type.Enum(['accepted', 'duplicate']),
+    status: Type.Enum([...STATUSES]),
+    billable: Type.Boolean(),
+    received_at: Instant,
+  },
+  { description: 'The log is durable and will count exactly once' },
+);
+
+const ResultSchema = Type.Object({
+  index: Type.Integer({ minimum: 0, description: 'Place in the request' }),
+  log_id: Nullable(Uuid),
+  outcome: Type.Enum(['accepted', 'duplicate', 'rejected']),
+  status: Type.Optional(Type.Enum([...STATUSES])),
+  billable: Type.Optional(Type.Boolean()),
+  received_at: Type.Optional(Instant),
+  code: Type.Optional(Type.Enum([...LOG_CODES, 'unavailable'])),
+  detail: Type.Optional(Type.String()),
+  retryable: Type.Optional(Type.Boolean()),
+  fields: Type.Optional(Type.Array(Type.String())),
+});
+
+const BatchAnswerSchema = Type.Object(
+  {
+    accepted: Type.Integer({ minimum: 0 }),
+    duplicates: Type.Integer({ minimum: 0 }),
+    rejected: Type.Integer({ minimum: 0 }),
+    results: Type.Array(ResultSchema, { description: 'In the order of the request' }),
+  },
+  { description: 'A result for every log' },
+);
+
+const BatchSchema = Type.Union([
+  Type.Object(
+    { sent_at: Type.Optional(Instant), logs: Type.Array(PlaybackLogSchema, { minItems: 1, maxItems: 100 }) },
+    { additionalProperties: false },
+  ),
+  Type.Array(PlaybackLogSchema, { minItems: 1, maxItems: 100 }),
+]);
+
+const DeviceTime = Type.Object({
+  'device-time': Type.Optional(Type.String({ description: 'When the device sent this, by its own clock (RFC 3339)' })),
+});
+
+export function acceptRoutes(dispatcher: Dispatcher): FastifyPluginAsync {
+  return async (app) => {
+    useRawBodies(app);
+    app.post(
+      '/api/v1/playback-logs',
+      {
+        config: { access: 'public' },
+        schema: {
+          tags: ['playback logs'],
+          summary: 'Send one playback log',
+          headers: DeviceTime,
+          body: PlaybackLogSchema,
+          response: {
+            200: AcceptedSchema,
+            202: AcceptedSchema,
+            ...problemResponses(...LOG_CODES, 'clock_skew', 'unavailable', 'unsupported_media_type', 'request_timeout'),
+          },
+        },
+        onRequest: admission(dispatcher, false),
+      },
+      (request, reply) => take(app, dispatcher, request, reply, false),
+    );
+    app.post(
+      '/api/v1/playback-logs/batch',
+      {
+        config: { access: 'public' },
+        schema: {
+          tags: ['playback logs'],
+          summary: 'Send up to 100 playback logs; each has a result of its own',
+          headers: DeviceTime,
+          body: BatchSchema,
+          response: {
+            202: BatchAnswerSchema,
+            207: BatchAnswerSchema,
+            ...problemResponses(
+              'malformed',
+              'invalid_field',
+              'too_large',
+              'clock_skew',
+              'unavailable',
+              'unsupported_media_type',
+              'request_timeout',
+            ),
+          },
+        },
+        onRequest: admission(dispatcher, true),
+      },
+      (request, reply) => take(app, dispatcher, request, reply, true),
+    );
+  };
+}
+
+/** Overload is answered before the body is read. */
+function admission(dispatcher: Dispatcher, batch: boolean) {
+  return (_request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void => {
+    try {
+      dispatcher.admit(batch);
+      done();
+    } catch (error) {
+      done(error instanceof Error ? error : new Error(String(error)));
+    }
+  };
+}
+
+async function take(
+  app: FastifyInstance,
+  dispatcher: Dispatcher,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  batch: boolean,
+): Promise<FastifyReply> {
+  const stream = (request.body ?? request.raw) as IncomingMessage;
+  const body = await readBody(stream, batch ? MAX_BATCH_BYTES : MAX_LOG_BYTES, app.bodyBudget);
+  const bytes = body.length;
+  try {
+    const header = request.headers['device-time'];
+    const answer = await dispatcher.submit(body, batch, typeof header === 'string' ? header : null, Date.now());
+    reply.code(answer.status);
+    reply.type(answer.status < 300 ? 'application/json; charset=utf-8' : 'application/problem+json; charset=utf-8');
+    if (answer.status === 401) reply.header('www-authenticate', 'Signature');
+    if (answer.status === 503) reply.header('retry-after', '2');
+    return reply.send(answer.body);
+  } finally {
+    app.bodyBudget.give(bytes);
+  }
+}

@@ -1,0 +1,15 @@
+/** What was decided for a log_id when it was settled. */
+export interface StoredVerdict {
+  /** 32 bytes. */
+  readonly contentHash: Uint8Array;
+  /** Bits as in accept/messages.ts FLAGS: status and BILLABLE. */
+  readonly flags: number;
+  /** Milliseconds since 1970 UTC. */
+  readonly receivedAt: number;
+}
+
+/** The part of the archive that accept needs: whether a log_id was settled before, and as what. */
+export interface SettledLogs {
+  /** @param logId Sixteen bytes. Rejects when the archive cannot answer now. */
+  find(logId: Uint8Array): Promise<StoredVerdict | null>;
+}

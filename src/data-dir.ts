@@ -1,0 +1,46 @@
+/** The data directory: made when missing, and used by one service at a time. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+
+export class DataDirInUse extends Error {
+  override readonly name = 'DataDirInUse';
+}
+
+/**
+ * Holds the data directory for this process. The lock is the operating system's, through SQLite, so it is gone when the process
+ * is, however it ended; nothing stale is left behind.
+ *
+ * @throws DataDirInUse with a sentence.
+ */
+export class DataDirLock {
+  readonly #db: DatabaseSync;
+
+  constructor(dataDir: string) {
+    mkdirSync(dataDir, { recursive: true, mode: 0o750 });
+    const owner = path.join(dataDir, 'lock.pid');
+    this.#db = new DatabaseSync(path.join(dataDir, 'lock'), { timeout: 0 });
+    try {
+      this.#db.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+    } catch (error) {
+      this.#db.close();
+      throw new DataDirInUse(
+        `another Playproof (process ${pidIn(owner)}) uses the data directory ${dataDir}; stop that one, or set PLAYPROOF_DATA_DIR to another directory`,
+        { cause: error },
+      );
+    }
+    writeFileSync(owner, String(process.pid));
+  }
+
+  release(): void {
+    this.#db.close();
+  }
+}
+
+function pidIn(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch {
+    return 'unknown';
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * The mark: a second small file beside `playproof.db` that says how far the journal went. A damaged or missing write-ahead log
+ * makes SQLite come back with fewer rows and not say so; comparing with the mark at the start makes that loud.
+ *
+ * It is written after each commit and before anyone hears of it, so it is never ahead of what is durable, and after a crash of
+ * the process it is exact. It is not synced each time: after a power cut it may be behind, never ahead.
+ */
+import { closeSync, existsSync, fdatasyncSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { crc32 } from 'node:zlib';
+
+export interface MarkState {
+  readonly journalId: string;
+  /** The position 'end' at the last commit. */
+  readonly end: number;
+  /** Whether the journal was closed in order: its write-ahead log was emptied into the file and removed. */
+  readonly clean: boolean;
+}
+
+const BYTES = 64;
+const CRC_AT = 60;
+
+export class Mark {
+  readonly #fd: number;
+  readonly #bytes = Buffer.alloc(BYTES);
+
+  constructor(file: string, state: MarkState) {
+    this.#fd = openSync(file, existsSync(file) ? 'r+' : 'w+', 0o640);
+    this.#bytes.write(state.journalId, 0, 'latin1');
+    this.set(state.end, state.clean);
+    this.sync();
+  }
+
+  set(end: number, clean = false): void {
+    this.#bytes.writeDoubleLE(end, 40);
+    this.#bytes[48] = clean ? 1 : 0;
+    this.#bytes.writeUInt32LE(crc32(this.#bytes.subarray(0, CRC_AT)), CRC_AT);
+    writeSync(this.#fd, this.#bytes, 0, BYTES, 0);
+  }
+
+  sync(): void {
+    fdatasyncSync(this.#fd);
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+}
+
+/** The mark as it was left, or null where there is none. @throws Error when it is damaged. */
+export function readMark(file: string): MarkState | null {
+  if (!existsSync(file)) return null;
+  const bytes = readFileSync(file);
+  if (bytes.length !== BYTES || crc32(bytes.subarray(0, CRC_AT)) !== bytes.readUInt32LE(CRC_AT)) {
+    throw new Error(
+      `${file} is damaged, so it cannot be told whether the journal is whole; see docs/operations.md, "The journal is not whole"`,
+    );
+  }
+  return { journalId: bytes.toString('latin1', 0, 36), end: bytes.readDoubleLE(40), clean: bytes[48] === 1 };
+}

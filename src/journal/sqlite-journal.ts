@@ -1,0 +1,216 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { failpoint } from '../failpoints.ts';
+import { type Journal, JournalBroken, type JournalEntry, JournalFull } from './journal.ts';
+import { Mark, readMark } from './mark.ts';
+import { openForWriting } from './sqlite-schema.ts';
+
+export const DATABASE_FILE = 'playproof.db';
+const MARK_FILE = 'playproof.mark';
+
+/** A commit is worth its sync from about this many rows on; more only add latency. */
+const GROUP_ROWS = 1_000;
+/** How long a group waits for company, once the last group had some. */
+const GROUP_WAIT_MS = 3;
+/** Records held in memory while a commit is under way; accept's own admission keeps far below it. */
+const MAX_WAITING_ROWS = 500_000;
+const MARK_SYNC_MS = 1_000;
+
+interface Waiting {
+  readonly entries: readonly JournalEntry[];
+  readonly resolve: () => void;
+  readonly reject: (reason: Error) => void;
+}
+
+/**
+ * The journal on SQLite: appends that arrive while the last commit was under way share one transaction and one sync.
+ *
+ * It keeps the one writing connection of `playproof.db`. Settling uses the same connection between two groups
+ * (`settle/sqlite-settlement.ts`), since SQLite has one writer at a time.
+ */
+export class SqliteJournal implements Journal {
+  readonly db: DatabaseSync;
+  readonly journalId: string;
+  /** Bytes of the write-ahead log's frames written since the last call of `takeWritten`. */
+  #written = 0;
+  #end: number;
+  #waiting: Waiting[] = [];
+  #waitingRows = 0;
+  #hadCompany = false;
+  #timer: NodeJS.Timeout | null = null;
+  #immediate: NodeJS.Immediate | null = null;
+  #broken: JournalBroken | null = null;
+  readonly #mark: Mark;
+  readonly #insert: StatementSync;
+  readonly #moveEnd: StatementSync;
+  readonly #markTimer: NodeJS.Timeout;
+
+  readonly #hasRoom: () => boolean;
+
+  /**
+   * @param hasRoom Asked before each append: whether the disk has room for more.
+   * @throws Error with a sentence when the journal is not whole or cannot be durable.
+   */
+  constructor(dataDir: string, hasRoom: () => boolean = () => true) {
+    this.#hasRoom = hasRoom;
+    const file = path.join(dataDir, DATABASE_FILE);
+    const markFile = path.join(dataDir, MARK_FILE);
+    const mark = readMark(markFile);
+    if (mark) assertFilesPresent(file, mark.clean);
+    this.db = openForWriting(file);
+    const position = this.db.prepare("SELECT journal_id, seq FROM positions WHERE name = 'end'").get() as
+      | { journal_id: string; seq: number }
+      | undefined;
+    if (!position) throw new Error(`${file} has no end position: it is not a whole journal; restore it from a backup`);
+    if (mark && mark.journalId !== position.journal_id) {
+      throw new Error(
+        `${markFile} belongs to journal ${mark.journalId}, but the journal is ${position.journal_id}: files of two installations were mixed`,
+      );
+    }
+    if (mark && position.seq < mark.end) {
+      throw new Error(
+        `the journal lost records: it was durable up to position ${mark.end} and now ends at ${position.seq}. ` +
+          'A file of the data directory is damaged or was removed; see docs/operations.md, "The journal is not whole"',
+      );
+    }
+    this.journalId = position.journal_id;
+    this.#end = position.seq;
+    this.#insert = this.db.prepare('INSERT INTO journal (seq, kind, log_id, record) VALUES (?, ?, ?, ?)');
+    this.#moveEnd = this.db.prepare("UPDATE positions SET seq = ? WHERE name = 'end'");
+    // A first commit makes the write-ahead log exist before the mark says that it must.
+    this.#moveEnd.run(this.#end);
+    this.#mark = new Mark(markFile, { journalId: this.journalId, end: this.#end, clean: false });
+    this.#markTimer = setInterval(() => this.#mark.sync(), MARK_SYNC_MS);
+    this.#markTimer.unref();
+  }
+
+  get end(): number {
+    return this.#end;
+  }
+
+  append(entries: readonly JournalEntry[]): Promise<void> {
+    if (this.#broken) return Promise.reject(this.#broken);
+    if (entries.length === 0) return Promise.resolve();
+    if (!this.#hasRoom()) return Promise.reject(new JournalFull('less disk space than the reserve is free'));
+    if (this.#waitingRows + entries.length > MAX_WAITING_ROWS) {
+      return Promise.reject(new JournalFull(`${this.#waitingRows} records wait for the disk already`));
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ entries, resolve, reject });
+      this.#waitingRows += entries.length;
+      this.#schedule();
+    });
+  }
+
+  /** Bytes appended since this was last asked, to decide when a checkpoint is due. */
+  takeWritten(): number {
+    const written = this.#written;
+    this.#written = 0;
+    return written;
+  }
+
+  /** Commits what waits, then empties the write-ahead log into the file, so that the next start finds a clean journal. */
+  close(): void {
+    this.#commit();
+    clearInterval(this.#markTimer);
+    let clean = false;
+    if (!this.#broken) {
+      const result = this.db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number };
+      clean = result.busy === 0;
+    }
+    this.db.close();
+    this.#mark.set(this.#end, clean);
+    this.#mark.sync();
+    this.#mark.close();
+  }
+
+  /** Alone, a group goes at once; after a group that had company it waits a moment for more, until it is large enough. */
+  #schedule(): void {
+    if (this.#waitingRows >= GROUP_ROWS || !this.#hadCompany) {
+      if (this.#timer) clearTimeout(this.#timer);
+      this.#timer = null;
+      this.#immediate ??= setImmediate(() => this.#commit());
+    } else if (!this.#immediate) {
+      this.#timer ??= setTimeout(() => this.#commit(), GROUP_WAIT_MS);
+    }
+  }
+
+  #commit(): void {
+    if (this.#timer) clearTimeout(this.#timer);
+    if (this.#immediate) clearImmediate(this.#immediate);
+    this.#timer = null;
+    this.#immediate = null;
+    const group = this.#waiting;
+    if (group.length === 0) return;
+    this.#waiting = [];
+    this.#waitingRows = 0;
+    this.#hadCompany = group.length > 1;
+    let failure: Error | null = null;
+    try {
+      this.#write(group);
+    } catch (error) {
+      failure = this.#failed(error);
+    }
+    for (const { resolve, reject } of group) {
+      if (failure) reject(failure);
+      else resolve();
+    }
+  }
+
+  #write(group: readonly Waiting[]): void {
+    if (this.#broken) throw this.#broken;
+    this.db.exec('BEGIN IMMEDIATE');
+    let end = this.#end;
+    let bytes = 0;
+    for (const { entries } of group) {
+      for (const { kind, logId, record } of entries) {
+        end += 1;
+        this.#insert.run(end, kind, logId, record);
+        bytes += record.length;
+      }
+    }
+    this.#moveEnd.run(end);
+    failpoint('before-journal-commit');
+    this.db.exec('COMMIT');
+    // Only now does the position count: a transaction that was rolled back gives its numbers back.
+    this.#end = end;
+    this.#written += bytes;
+    this.#mark.set(end);
+    failpoint('after-journal-commit');
+  }
+
+  #failed(error: unknown): Error {
+    if (error instanceof JournalBroken) return error;
+    const cause = error instanceof Error ? error : new Error(String(error));
+    if (isDiskFull(cause) && this.#rollBack()) return new JournalFull('the disk is full; make room', { cause });
+    // After any other error nobody knows what reached the disk: acknowledging on would build on sand.
+    this.#broken = new JournalBroken(`the journal could not be written (${cause.message}); nothing more is acknowledged`, { cause });
+    return this.#broken;
+  }
+
+  #rollBack(): boolean {
+    try {
+      if (this.db.isTransaction) this.db.exec('ROLLBACK');
+      return true;
+    } catch {
+      return false;
+    }
+  }
+}
+
+/** SQLite's codes for a disk without room: FULL, and the shared-memory file that could not grow. */
+export function isDiskFull(error: Error): boolean {
+  const code = (error as Error & { errcode?: number }).errcode;
+  const SQLITE_FULL = 13;
+  const SQLITE_IOERR_SHMSIZE = 4874;
+  return code !== undefined && ((code & 0xff) === SQLITE_FULL || code === SQLITE_IOERR_SHMSIZE);
+}
+
+function assertFilesPresent(file: string, clean: boolean): void {
+  const advice = 'see docs/operations.md, "The journal is not whole"';
+  if (!existsSync(file)) throw new Error(`${file} is gone, but its mark is there: acknowledged logs are missing; ${advice}`);
+  if (!clean && !existsSync(`${file}-wal`)) {
+    throw new Error(`${file}-wal is gone, but the journal was not closed in order: acknowledged logs may be missing; ${advice}`);
+  }
+}

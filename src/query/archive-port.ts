@@ -1,0 +1,58 @@
+import type { Play } from '../domain/play.ts';
+import type { Scope } from '../server/access.ts';
+
+export interface FoundPlay {
+  readonly play: Play;
+  /** Positions as texts: `<journal_id>/<partition>/<offset>` and the feed's own. */
+  readonly positions: { readonly journal: string; readonly feed: string };
+}
+
+export interface FeedPage {
+  /** Lines of NDJSON: feed records with their `position`. */
+  readonly lines: Uint8Array;
+  readonly count: number;
+}
+
+export interface QuarantineQuery {
+  readonly scope: Scope;
+  readonly code: string | null;
+  readonly deviceId: string | null;
+  readonly limit: number;
+  /** The number of the last item seen; null: from the newest. */
+  readonly before: number | null;
+}
+
+/** One refused log as it is shown. `body` and `signature` in base64. */
+export interface QuarantineItem {
+  readonly quarantine_id: number;
+  readonly log_id: string | null;
+  readonly device_id: string | null;
+  readonly store_id: string | null;
+  readonly supplier_id: string | null;
+  readonly advertiser_id: string | null;
+  readonly code: string;
+  readonly detail: string;
+  readonly retryable: boolean;
+  readonly fields: readonly string[] | null;
+  /** Whether the signature was verified before it was refused. */
+  readonly signature_proven: boolean;
+  readonly received_at: string;
+  readonly last_received_at: string;
+  /** How often this very refusal was given. */
+  readonly count: number;
+  readonly content_hash: string;
+  readonly body: string;
+  readonly signature: string | null;
+}
+
+/** Archive, feed and quarantine as they are read. All reject with a Problem `unavailable` when they cannot be asked. */
+export interface PlayArchive {
+  /** 'unsettled': acknowledged, and its owner is not decided yet. Null: not here, or not within the scope. */
+  play(logId: string, scope: Scope): Promise<FoundPlay | 'unsettled' | null>;
+  /** Plays of the feed behind position `after`, at most `limit`, in the order of the feed. */
+  feed(after: number, limit: number, scope: Scope): Promise<FeedPage>;
+  /** Refused logs, newest first. */
+  quarantine(query: QuarantineQuery): Promise<readonly QuarantineItem[]>;
+  /** When the first settled play behind `after` was received; null where there is none. */
+  receivedAfter(after: number): Promise<number | null>;
+}

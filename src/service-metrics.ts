@@ -1,0 +1,54 @@
+/** What `/metrics` shows of the way of a log. Read when asked for; nothing is counted twice over. */
+import { Gauge, Registry, collectDefaultMetrics } from 'prom-client';
+import type { Counters, CounterName } from './counters.ts';
+import { CODE_NAMES } from './domain/codes.ts';
+
+export interface MetricSources {
+  readonly counters: Counters;
+  readonly inFlight: () => { readonly requests: number; readonly bytes: number };
+  readonly analytics: () => { readonly loadedOffset: number | null; readonly rowsLoaded: number; readonly restarts: number };
+}
+
+/** Name in the shared counters, name and help in the exposition. All of these only grow. */
+const TOTALS: readonly (readonly [CounterName, string, string])[] = [
+  ['accepted', 'playproof_logs_accepted_total', 'Logs acknowledged as accepted'],
+  ['duplicates', 'playproof_logs_duplicate_total', 'Logs acknowledged as duplicates'],
+  ['notKept', 'playproof_refusals_not_kept_total', 'Refused logs that were counted and not kept in quarantine'],
+  ['journalFailures', 'playproof_journal_failures_total', 'Requests answered 503 because the journal could not take a write'],
+  ['settledPlays', 'playproof_settled_plays_total', 'Plays settled and published'],
+  ['settledDuplicates', 'playproof_settled_duplicates_total', 'Journal records dropped as duplicates when settled'],
+  ['settledConflicts', 'playproof_settled_conflicts_total', 'Journal records put into quarantine for a conflict when settled'],
+  ['quarantined', 'playproof_quarantined_total', 'Refusals put into quarantine'],
+  ['settleFailures', 'playproof_settle_failures_total', 'Steps of settling that failed and are tried again'],
+];
+
+export function serviceMetrics({ counters, inFlight, analytics }: MetricSources): Registry {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const gauge = (name: string, help: string, read: () => number): void => {
+    const made: Gauge = new Gauge({ name, help, registers: [registry], collect: () => made.set(read()) });
+  };
+  for (const [counter, name, help] of TOTALS) gauge(name, help, () => counters.get(counter));
+  gauge('playproof_journal_lag_records', 'Journal records that are not settled yet', () => counters.get('end') - counters.get('settled'));
+  gauge('playproof_analytics_lag_records', 'Upper bound of the settled records that are not in analytics yet', () =>
+    Math.max(0, counters.get('settled') - (analytics().loadedOffset ?? 0)),
+  );
+  gauge('playproof_analytics_rows_loaded_total', 'Plays loaded into analytics by the process that runs now', () => analytics().rowsLoaded);
+  gauge('playproof_analytics_restarts_total', 'How often the analytics process had to be started again', () => analytics().restarts);
+  gauge('playproof_in_flight_requests', 'Requests with logs that are not answered yet', () => inFlight().requests);
+  gauge('playproof_in_flight_bytes', 'Bytes of their bodies', () => inFlight().bytes);
+  gauge('playproof_seen_logs', 'Logs remembered to answer repeats early', () => counters.get('seen'));
+  const refused: Gauge = new Gauge({
+    name: 'playproof_logs_refused_total',
+    help: 'Logs and requests refused, by code',
+    labelNames: ['code'],
+    registers: [registry],
+    collect: () => {
+      for (const code of CODE_NAMES) {
+        const count = counters.refused(code);
+        if (count > 0) refused.set({ code }, count);
+      }
+    },
+  });
+  return registry;
+}

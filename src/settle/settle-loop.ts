@@ -1,0 +1,94 @@
+/** Keeps settling: lazily while little waits, at once when much does, with a pause after a failure. */
+import type { Counters } from '../counters.ts';
+import { PositionLost, type Settlement, type SettleStep } from './settlement.ts';
+
+/** Rows in one step; a step of this size keeps its transaction in the low milliseconds. */
+const STEP_ROWS = 1_000;
+/** From this many waiting rows on, settling does not wait. */
+const EAGER_ROWS = 2_000;
+const LAZY_MS = 20;
+const MAX_PAUSE_MS = 5_000;
+
+export interface SettleLoopDeps {
+  readonly settlement: Settlement;
+  /** Records in the journal that are not settled yet. */
+  readonly backlog: () => number;
+  readonly counters: Counters;
+  readonly onStep: (step: SettleStep) => void;
+  /** Told of every failure; the loop goes on by itself, except after PositionLost. */
+  readonly onFailure: (error: Error) => void;
+}
+
+export class SettleLoop {
+  readonly #deps: SettleLoopDeps;
+  #timer: NodeJS.Timeout | null = null;
+  #running = false;
+  #stopped = false;
+  #failures = 0;
+
+  constructor(deps: SettleLoopDeps) {
+    this.#deps = deps;
+  }
+
+  /** Says that something was appended. */
+  nudge(): void {
+    if (this.#running || this.#stopped || this.#failures > 0) return;
+    if (this.#deps.backlog() >= EAGER_ROWS) {
+      if (this.#timer) clearTimeout(this.#timer);
+      this.#timer = null;
+      void this.#run();
+    } else this.#later(LAZY_MS);
+  }
+
+  /** Settles everything that waits now. Rejects with the first failure. */
+  async drain(): Promise<void> {
+    while (this.#deps.backlog() > 0) await this.#step();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    if (this.#timer) clearTimeout(this.#timer);
+  }
+
+  #later(ms: number): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = null;
+      void this.#run();
+    }, ms);
+  }
+
+  async #run(): Promise<void> {
+    if (this.#running || this.#stopped) return;
+    this.#running = true;
+    try {
+      await this.#step();
+      this.#failures = 0;
+    } catch (error) {
+      this.#failed(error instanceof Error ? error : new Error(String(error)));
+    } finally {
+      this.#running = false;
+    }
+    if (this.#stopped || this.#deps.backlog() === 0) return;
+    if (this.#failures > 0) this.#later(Math.min(MAX_PAUSE_MS, 50 * 2 ** this.#failures));
+    // Between two steps the waiting appends of the same thread get their turn.
+    else if (this.#deps.backlog() >= EAGER_ROWS) setImmediate(() => void this.#run());
+    else this.#later(LAZY_MS);
+  }
+
+  async #step(): Promise<void> {
+    const step = await this.#deps.settlement.step(STEP_ROWS);
+    const { counters } = this.#deps;
+    counters.add('settledPlays', step.owners);
+    counters.add('settledDuplicates', step.duplicates);
+    counters.add('settledConflicts', step.conflicts);
+    counters.add('quarantined', step.quarantined);
+    this.#deps.onStep(step);
+  }
+
+  #failed(error: Error): void {
+    this.#failures += 1;
+    this.#deps.counters.add('settleFailures', 1);
+    if (error instanceof PositionLost) this.#stopped = true;
+    this.#deps.onFailure(error);
+  }
+}
