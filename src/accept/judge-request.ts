@@ -9,7 +9,7 @@ import { type DecodedLog, decodeLog } from '../domain/playback-log.ts';
 import { checkSendTime, type Judgement, judge } from '../domain/rules.ts';
 import { type RawLog, readBatch, readSingleLog } from '../domain/strict-json.ts';
 import { formatInstant, parseTimestamp } from '../domain/timestamp.ts';
-import { Problem } from '../server/problem.ts';
+import { Problem, type ProblemExtra } from '../server/problem.ts';
 import type { JobRequest } from './messages.ts';
 import { RegistryUnavailable, type RegistryView } from './registry-view.ts';
 
@@ -123,60 +123,31 @@ type ReadRequest =
   | { readonly problem: Problem }
   | { readonly problem: null; readonly raws: readonly RawLog[]; readonly clockChecked: boolean };
 
+/** The send time comes first, for the whole request: with a wrong clock nothing in it is judged. */
 function readRequest(request: JobRequest, body: Uint8Array, settings: JudgeSettings): ReadRequest {
-  const times: number[] = [];
-  if (request.deviceTime !== null) {
-    const time = parseTimestamp(request.deviceTime);
-    if (time === undefined) {
-      return {
-        problem: new Problem('invalid_field', 'The header Device-Time must be an RFC 3339 instant such as 2026-11-20T09:30:00.000Z.', {
-          fields: ['/sent_at'],
-        }),
-      };
-    }
-    times.push(time);
+  const told = request.deviceTime !== null;
+  const headerFault = told ? sendTimeFault(request.deviceTime, 'header Device-Time', {}, request.receivedAt, settings.rules) : null;
+  if (headerFault) return { problem: headerFault };
+  const read = request.batch ? readBatch(body, settings.batchLogs) : readSingleLog(body);
+  if (!read.ok) return { problem: new Problem(read.code, read.detail, read.fields ? { fields: read.fields } : {}) };
+  const sentAt = 'logs' in read.value ? read.value.sentAt : null;
+  const bodyFault =
+    sentAt === null ? null : sendTimeFault(sentAt, 'field sent_at', { fields: ['/sent_at'] }, request.receivedAt, settings.rules);
+  if (bodyFault) return { problem: bodyFault };
+  const clockChecked = told || sentAt !== null;
+  if (!clockChecked && settings.requireDeviceTime) {
+    const detail = 'This service wants to know the send time: set the header Device-Time, or sent_at in a batch.';
+    return { problem: new Problem('invalid_field', detail, request.batch ? { fields: ['/sent_at'] } : {}) };
   }
-  let raws: readonly RawLog[];
-  if (request.batch) {
-    const read = readBatch(body, settings.batchLogs);
-    if (!read.ok) return { problem: problemOf(read) };
-    if (read.value.sentAt !== null) {
-      const time = parseTimestamp(read.value.sentAt);
-      if (time === undefined) {
-        return {
-          problem: new Problem('invalid_field', 'The field sent_at must be an RFC 3339 instant such as 2026-11-20T09:30:00.000Z.', {
-            fields: ['/sent_at'],
-          }),
-        };
-      }
-      times.push(time);
-    }
-    raws = read.value.logs;
-  } else {
-    const read = readSingleLog(body);
-    if (!read.ok) return { problem: problemOf(read) };
-    raws = [read.value];
-  }
-  if (times.length === 0 && settings.requireDeviceTime) {
-    return {
-      problem: new Problem(
-        'invalid_field',
-        'This service wants to know the send time: set the header Device-Time, or sent_at in a batch.',
-        {
-          fields: ['/sent_at'],
-        },
-      ),
-    };
-  }
-  const wrong = times.find((time) => !checkSendTime(time, request.receivedAt, settings.rules));
-  if (wrong !== undefined) {
-    const seconds = Math.round((wrong - request.receivedAt) / 1000);
-    const detail = `The send time is ${Math.abs(seconds)} s ${seconds > 0 ? 'ahead of' : 'behind'} the server; set the clock by server_time and send again.`;
-    return { problem: new Problem('clock_skew', detail, { members: { server_time: formatInstant(request.receivedAt) } }) };
-  }
-  return { problem: null, raws, clockChecked: times.length > 0 };
+  return { problem: null, raws: 'logs' in read.value ? read.value.logs : [read.value], clockChecked };
 }
 
-function problemOf(read: { readonly code: Code; readonly detail: string; readonly fields?: readonly string[] }): Problem {
-  return new Problem(read.code, read.detail, read.fields ? { fields: read.fields } : {});
+function sendTimeFault(text: string | null, where: string, extra: ProblemExtra, receivedAt: number, rules: RuleSettings): Problem | null {
+  const sentAt = parseTimestamp(text ?? '');
+  if (sentAt === undefined)
+    return new Problem('invalid_field', `The ${where} must be an RFC 3339 instant such as 2026-11-20T09:30:00.000Z.`, extra);
+  if (checkSendTime(sentAt, receivedAt, rules)) return null;
+  const seconds = Math.round((sentAt - receivedAt) / 1000);
+  const detail = `The send time is ${Math.abs(seconds)} s ${seconds > 0 ? 'ahead of' : 'behind'} the server; set the clock by server_time and send again.`;
+  return new Problem('clock_skew', detail, { members: { server_time: formatInstant(receivedAt) } });
 }
