@@ -7,6 +7,9 @@ import { keyFromRow } from './facts.ts';
 import { type AssignmentEntry, type DeviceEntry, type DeviceFields, MAX_ASSIGNMENTS_PER_DEVICE, type Put } from './registry.ts';
 import { type EntryTable, retired } from './sqlite-entries.ts';
 
+/** Several changes may be made in one millisecond, or around a small step back of the clock; each gets an instant of its own. */
+const JUST_MADE_MS = 1_000;
+
 export class DeviceTable implements EntryTable<'device'> {
   readonly #changes: ChangeLog;
   readonly #find: StatementSync;
@@ -30,7 +33,7 @@ export class DeviceTable implements EntryTable<'device'> {
     this.#keys = db.prepare('SELECT * FROM keys WHERE device_id = ? ORDER BY place');
   }
 
-  /** A change without `since` is in force from `now` on: right after the last one, where that was made in this millisecond. */
+  /** A change without `since` is in force from `now` on: right after the last one, where that was made just now too. */
   put(id: string, fields: DeviceFields, now: number): Put<DeviceEntry> {
     const created = !this.#registered(id);
     const { storeId, active } = fields;
@@ -103,7 +106,7 @@ export class DeviceTable implements EntryTable<'device'> {
       if (since !== null && since < latest) throw notTheNewest(latest);
       return;
     }
-    const from = since ?? (latest <= now ? Math.max(now, latest + 1) : now);
+    const from = since ?? (latest < now + JUST_MADE_MS ? Math.max(now, latest + 1) : now);
     if (from <= latest) throw notTheNewest(latest);
     this.#append(id, history.length, [{ storeId, active, since: from }]);
   }
