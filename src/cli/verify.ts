@@ -1,0 +1,57 @@
+/** `playproof verify EVIDENCE`: one play, verified offline. */
+import type { Command } from 'commander';
+import { DEFAULT_RULES } from '../domain/limits.ts';
+import { CommandFailed, EXIT_FAILED, EXIT_USAGE } from './errors.ts';
+import { readBounded } from './files.ts';
+
+const MAX_EVIDENCE_BYTES = 1024 * 1024;
+const MAX_KEY_BYTES = 16 * 1024;
+
+interface Options {
+  readonly key?: string;
+  readonly completionThreshold?: number;
+  readonly maxDistance?: number;
+}
+
+export function addVerify(program: Command): void {
+  program
+    .command('verify')
+    .description('verify the evidence of a play offline: hash, canonical form, signature, key, verdict')
+    .argument('<evidence>', 'file with the answer of GET /api/v1/playback-logs/{log_id}')
+    .option('--key <pem>', "file with the device's public key (SPKI PEM) from a source you trust; the evidence must be of this key")
+    .option('--completion-threshold <number>', 'where the service was not set to 0.8', numberBetween(0, 1))
+    .option('--max-distance <metres>', 'where the service was not set to 5000', numberBetween(0, 20_100_000))
+    .action(async (file: string, options: Options) => {
+      const { verifyEvidence } = await import('../query/verify-evidence.ts');
+      const document = parse(file);
+      const checks = verifyEvidence(document, {
+        ...(options.key !== undefined && { trustedKey: readBounded(options.key, MAX_KEY_BYTES).toString('utf8') }),
+        rules: {
+          ...DEFAULT_RULES,
+          completionThreshold: options.completionThreshold ?? DEFAULT_RULES.completionThreshold,
+          maxDistanceM: options.maxDistance ?? DEFAULT_RULES.maxDistanceM,
+        },
+      });
+      for (const { name, ok, saw } of checks) console.log(`${ok ? 'ok    ' : 'FAILED'}  ${name}: ${saw}`);
+      const failed = checks.filter(({ ok }) => !ok).length;
+      if (failed > 0) process.exitCode = EXIT_FAILED;
+      console.log(failed === 0 ? `verified: ${checks.length} checks passed` : `NOT verified: ${failed} of ${checks.length} checks failed`);
+    });
+}
+
+function parse(file: string): unknown {
+  const text = readBounded(file, MAX_EVIDENCE_BYTES).toString('utf8');
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new CommandFailed(`${file} is not JSON; save the whole answer of GET /api/v1/playback-logs/{log_id}.`);
+  }
+}
+
+function numberBetween(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+    if (!(value >= min && value <= max)) throw new CommandFailed(`"${text}" is not a number from ${min} to ${max}.`, EXIT_USAGE);
+    return value;
+  };
+}
