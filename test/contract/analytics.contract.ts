@@ -85,6 +85,14 @@ class BreakingSink implements AnalyticsSink {
   }
 }
 
+const expected = (plays: readonly Play[]): string[] => plays.map((p) => `${p.logId} ${p.contentHash} ${p.status}`).sort();
+
+/** Until nothing is left to load. */
+async function loadAll(source: FeedSource, to: AnalyticsSink, maxRows = 1_000): Promise<void> {
+  const loader = new Loader(source, to, { maxRows });
+  while ((await loader.step()) !== 'idle');
+}
+
 export function analyticsContract(name: string, open: () => Promise<AnalyticsBackend>): void {
   describe(`analytics on ${name}`, () => {
     let backend: AnalyticsBackend;
@@ -117,13 +125,6 @@ export function analyticsContract(name: string, open: () => Promise<AnalyticsBac
       )
         .map(({ id, hash, status }) => `${id} ${hash} ${status}`)
         .sort();
-    const expected = (plays: readonly Play[]): string[] => plays.map((p) => `${p.logId} ${p.contentHash} ${p.status}`).sort();
-    /** Until nothing is left to load. */
-    const loadAll = async (source: FeedSource, to: AnalyticsSink, maxRows = 1_000): Promise<void> => {
-      const loader = new Loader(source, to, { maxRows });
-      while ((await loader.step()) !== 'idle');
-    };
-
     test('I1: every play of the feed is there once, in batches that hold several partitions', async () => {
       const plays = Array.from({ length: 500 }, (_, n) => playOf(n, n % 5 === 0 ? { status: 'PARTIAL', billable: false } : {}));
       const feed = new MemoryFeed('f', [plays.slice(0, 120), plays.slice(120, 121), plays.slice(121)]);
