@@ -66,22 +66,19 @@ describe('a device', () => {
   });
 
   it('closes in time while a request hangs, and loses nothing', async () => {
-    let asked: () => void = () => {};
-    const wasAsked = new Promise<void>((resolve) => {
-      asked = resolve;
-    });
+    const asked = Promise.withResolvers<void>();
     const device = await open({
       transport: {
         post: ({ signal }) =>
           new Promise((_, reject) => {
-            asked();
+            asked.resolve();
             signal.addEventListener('abort', () => reject(new Error('broken off')));
           }),
         close: () => {},
       },
     });
     await device.recordPlay(play);
-    await wasAsked;
+    await asked.promise;
     await device.close(10);
     const again = await open();
     expect(again.stats().queued + again.stats().accepted).toBe(1);
