@@ -23,7 +23,7 @@ export class SqliteRegistryView implements RegistryView {
   readonly #db: DatabaseSync;
   readonly #reader: FactReader;
   readonly #dataVersion: StatementSync;
-  readonly #oldest: StatementSync;
+  readonly #range: StatementSync;
   readonly #changes: StatementSync;
   readonly #devices: FactCache<DeviceFacts>;
   readonly #campaigns: FactCache<CampaignFacts>;
@@ -37,7 +37,7 @@ export class SqliteRegistryView implements RegistryView {
     this.#reader = new FactReader(this.#db);
     this.#dataVersion = this.#db.prepare('PRAGMA data_version');
     this.#dataVersion.setReturnArrays(true);
-    this.#oldest = this.#db.prepare('SELECT min(revision) AS revision FROM changes');
+    this.#range = this.#db.prepare('SELECT (SELECT min(revision) FROM changes) AS oldest, (SELECT max(revision) FROM changes) AS newest');
     this.#changes = this.#db.prepare('SELECT revision, kind, id FROM changes WHERE revision > ? ORDER BY revision');
     const devices = new FactCache(limits.devices, (id) => this.#reader.device(id));
     const campaigns = new FactCache(limits.campaigns, (id) => this.#reader.campaign(id));
@@ -74,24 +74,32 @@ export class SqliteRegistryView implements RegistryView {
   #dropChanged(): void {
     const row = this.#dataVersion.get() as unknown as [number];
     if (row[0] === this.#version) return;
-    const oldest = this.#oldest.get()?.revision;
-    // Changes that this view never saw were trimmed away: anything may have changed.
-    if (this.#version === -1 || (typeof oldest === 'number' && oldest > this.#revision + 1)) {
+    const { oldest, newest } = this.#range.get() as { oldest: number | null; newest: number | null };
+    // At first, and where changes were trimmed away that this view never saw, anything may have changed.
+    if (this.#version === -1 || (oldest ?? 0) > this.#revision + 1) {
       this.#devices.clear();
       this.#campaigns.clear();
       this.#contents.clear();
+      this.#revision = newest ?? 0;
+    } else {
+      this.#dropSince(this.#revision);
     }
+    // Last, so that a failure above is made up for by the next call.
+    this.#version = row[0];
+  }
+
+  #dropSince(seen: number): void {
     const stores = new Set<string>();
-    for (const { revision, kind, id } of this.#changes.iterate(this.#revision)) {
+    let newest = seen;
+    for (const { revision, kind, id } of this.#changes.iterate(seen)) {
       if (kind === 'store') stores.add(id as string);
       else if (kind === 'device') this.#devices.drop(id as string);
       else if (kind === 'campaign') this.#campaigns.drop(id as string);
       else this.#contents.drop(id as string);
-      this.#revision = revision as number;
+      newest = revision as number;
     }
     if (stores.size > 0) this.#devices.dropWhere(({ assignments }) => assignments.some(({ store }) => stores.has(store.storeId)));
-    // Last, so that a failure above is made up for by the next call.
-    this.#version = row[0];
+    this.#revision = newest;
   }
 }
 
