@@ -13,6 +13,12 @@ import { waitUntil } from '../support/wait-until.ts';
 
 const STOP_MS = 10_000;
 
+const plays = (from: number, to: number): Play[] => Array.from({ length: to - from }, (_, n) => playOf(from + n));
+const loadedIs = async (analytics: EmbeddedAnalytics, offset: number): Promise<void> =>
+  waitUntil(() => analytics.status().loadedOffset === offset);
+const ids = async (analytics: EmbeddedAnalytics): Promise<string[]> =>
+  (await analytics.rows<{ id: string }>('SELECT toString(log_id) AS id FROM playproof.plays FINAL', {})).map(({ id }) => id).sort();
+
 describe('the analytics process', () => {
   let dir: string;
   let feedFile: string;
@@ -36,12 +42,6 @@ describe('the analytics process', () => {
     started.push(analytics);
     return analytics;
   };
-  const plays = (from: number, to: number): Play[] => Array.from({ length: to - from }, (_, n) => playOf(from + n));
-  const loadedIs = async (analytics: EmbeddedAnalytics, offset: number): Promise<void> =>
-    waitUntil(() => analytics.status().loadedOffset === offset);
-  const ids = async (analytics: EmbeddedAnalytics): Promise<string[]> =>
-    (await analytics.rows<{ id: string }>('SELECT toString(log_id) AS id FROM playproof.plays FINAL', {})).map(({ id }) => id).sort();
-
   test('loads what is settled, passes over what is no play, and goes on where it was after a stop', async () => {
     const first = make();
     feed.add(plays(0, 100));
