@@ -1,20 +1,9 @@
 /** `playproof start`: runs the service until it is told to stop. */
 import type { Command } from 'commander';
 import { type Config, loadConfig, readEnvironment } from '../config.ts';
-import { CommandFailed, EXIT_FAILED } from './errors.ts';
+import type { RunningService } from '../main.ts';
+import { EXIT_FAILED } from './errors.ts';
 import { onStopSignal } from './signals.ts';
-
-/** What `run` of src/main.ts promises. */
-export interface RunningService {
-  /** Such as `http://127.0.0.1:8080`. */
-  readonly address: string;
-  /** The administrator's token where one was made just now; it is printed once and never again. */
-  readonly adminToken?: string | null;
-  /** Stops gracefully; resolves when everything is closed. May be called once. */
-  close(): Promise<void>;
-  /** Resolves with the exit code when the service has ended, by `close` or by a fault that it cannot go on with. */
-  readonly closed: Promise<number>;
-}
 
 export function addStart(program: Command): void {
   program
@@ -22,50 +11,52 @@ export function addStart(program: Command): void {
     .description('run the service; settings come from the environment and a .env file (see `playproof config`)')
     .action(async () => {
       const config = loadConfig(readEnvironment());
-      process.exitCode = await serve(config, await loadRun());
+      const code = await serve(config);
+      // After a clean stop nothing is left that would keep the process; after a fault its threads may be, and nothing is lost with
+      // them: whatever was acknowledged is durable.
+      if (code === 0) process.exitCode = 0;
+      else process.exit(code);
     });
 }
 
-type Run = (config: Config) => Promise<RunningService>;
-
-/** The composition root, loaded only when the service is to run. */
-export async function loadRun(): Promise<Run> {
-  const main = (await import(new URL('../main.ts', import.meta.url).href)) as { run: Run };
-  return main.run;
-}
-
-async function serve(config: Config, run: Run): Promise<number> {
-  const service = await run(config);
-  const stopping = Promise.withResolvers<never>();
-  const forget = onStopSignal(
+/** Resolves with the exit code when the service has ended. */
+async function serve(config: Config): Promise<number> {
+  let service: RunningService;
+  try {
+    const { run } = await import('../main.ts');
+    service = await run(config);
+  } catch (error) {
+    return failed('cannot start', error, config);
+  }
+  const stopped = Promise.withResolvers<number>();
+  onStopSignal(
     () => {
-      console.error('stopping: what was accepted is being finished');
-      const bound = setTimeout(() => end(`did not stop within ${config.shutdownMs / 1000} s`), config.shutdownMs);
-      bound.unref();
-      service.close().catch((error: unknown) => stopping.reject(error));
+      console.error('playproof: stopping; what was accepted is being finished');
+      // Also the bound for whatever keeps the process from ending after that.
+      setTimeout(() => endNow(`it did not stop within ${config.shutdownMs / 1000} s`), config.shutdownMs).unref();
+      service.close().catch((error: unknown) => stopped.resolve(failed('did not stop cleanly', error, config)));
     },
-    () => end('stopped at once by a second signal'),
+    () => endNow('stopped at once by a second signal'),
   );
   tell(service);
-  try {
-    return await Promise.race([service.closed, stopping.promise]);
-  } catch (error) {
-    throw new CommandFailed(`the service did not stop cleanly: ${error instanceof Error ? error.message : String(error)}`);
-  } finally {
-    forget();
-  }
+  return Promise.race([service.closed, stopped.promise]);
 }
 
-/** Whatever was acknowledged is durable, so ending here loses nothing; the next start settles the rest. */
-function end(why: string): never {
+function failed(what: string, error: unknown, { logLevel }: Config): number {
+  const { message, stack, code }: NodeJS.ErrnoException = error instanceof Error ? error : new Error(String(error));
+  const hint = code === 'EADDRINUSE' ? '; stop who listens there, or set PLAYPROOF_HTTP_PORT' : '';
+  console.error(`playproof: ${what}: ${message}${hint}`);
+  if (logLevel === 'debug') console.error(stack);
+  return EXIT_FAILED;
+}
+
+function endNow(why: string): never {
   console.error(`playproof: ${why}; whatever was acknowledged is kept`);
   process.exit(EXIT_FAILED);
 }
 
-function tell({ address, adminToken }: RunningService): void {
+function tell({ address, newAdminToken }: RunningService): void {
   console.log(`playproof listens at ${address}`);
   console.log(`documentation: ${address}/docs`);
-  if (adminToken) {
-    console.log(`admin token (printed this once, keep it): ${adminToken}`);
-  }
+  if (newAdminToken !== null) console.log(`admin token (printed this once, keep it): ${newAdminToken}`);
 }

@@ -7,7 +7,8 @@ import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance, FastifySchema, RouteOptions } from 'fastify';
 import { Type } from 'typebox';
 import type { Access } from './access.ts';
-import { problemResponses } from './schemas.ts';
+import { PROBLEM_TYPE } from './errors.ts';
+import { ProblemSchema, problemResponses } from './schemas.ts';
 
 const DESCRIPTION = `Signed playback logs in, proved, settled exactly once, billed.
 
@@ -44,6 +45,11 @@ export async function addOpenApi(app: FastifyInstance, version: string): Promise
       ],
     },
     transform: ({ schema, url, route }) => ({ schema: describe(schema as FastifySchema | undefined, route), url }),
+    transformObject: (document) => {
+      const { openapiObject } = document as { openapiObject: OpenApiDocument };
+      nameProblem(openapiObject);
+      return openapiObject;
+    },
   });
   await app.register(async (scope) => {
     scope.addHook('onRoute', (route) => {
@@ -69,6 +75,22 @@ export async function openApiRoutes(app: FastifyInstance): Promise<void> {
   );
 }
 
+interface OpenApiDocument {
+  components?: { schemas?: Record<string, unknown> };
+  paths?: Record<string, Record<string, { responses?: Record<string, { content?: Record<string, { schema: unknown }> }> }>>;
+}
+
+/** Every refusal of every route has the same document: it is written once and referred to. */
+function nameProblem(document: OpenApiDocument): void {
+  document.components = { ...document.components, schemas: { ...document.components?.schemas, Problem: ProblemSchema } };
+  for (const operation of Object.values(document.paths ?? {}).flatMap((methods) => Object.values(methods))) {
+    for (const { content } of Object.values(operation.responses ?? {})) {
+      const problem = content?.[PROBLEM_TYPE];
+      if (problem) problem.schema = { $ref: '#/components/schemas/Problem' };
+    }
+  }
+}
+
 /** Adds what follows from the route's access: who may call it, and the refusals that everyone hears. */
 function describe(given: FastifySchema | undefined, route: RouteOptions): FastifySchema {
   const schema = given ?? {};
@@ -79,6 +101,16 @@ function describe(given: FastifySchema | undefined, route: RouteOptions): Fastif
     ...schema,
     description: `${lead}${ROLES_OF[access]}`,
     security: access === 'public' ? [] : [{ bearer: [] }],
-    response: { ...refusals, ...(schema.response as object | undefined) },
+    response: { ...refusals, ...named(schema.response as Responses | undefined, schema.summary) },
   };
+}
+
+type Responses = Readonly<Record<string, { readonly description?: string; readonly type?: unknown }>>;
+
+/** OpenAPI wants every response described; a success without words of its own is what its route is for. */
+function named(responses: Responses | undefined, summary: string | undefined): Responses {
+  const entries = Object.entries(responses ?? {});
+  return Object.fromEntries(
+    entries.map(([status, schema]) => [status, { ...schema, description: schema.description ?? summary ?? 'Done' }]),
+  );
 }

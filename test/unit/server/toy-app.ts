@@ -71,18 +71,22 @@ const things: FastifyPluginAsync = async (app) => {
     },
     async (request) => request.body,
   );
-  app.get('/api/v1/watch', { config: { access: 'operator' } }, async (request) => request.identity);
-  app.get('/boom', { config: { access: 'public' } }, async () => {
+  app.get(
+    '/api/v1/watch',
+    { config: { access: 'operator' }, schema: { summary: 'Who asks', response: { 200: Type.Object({}) } } },
+    async (request) => request.identity,
+  );
+  app.get('/boom', { config: { access: 'public' }, schema: { hide: true } }, async () => {
     throw new Error('the password is swordfish');
   });
-  app.get('/careless', { config: { access: 'public' } }, async (request) => request.identity);
-  app.get('/busy', { config: { access: 'public' } }, async () => {
+  app.get('/careless', { config: { access: 'public' }, schema: { hide: true } }, async (request) => request.identity);
+  app.get('/busy', { config: { access: 'public' }, schema: { hide: true } }, async () => {
     throw new Problem('overloaded', 'Too much.', { retryAfter: 2.5 });
   });
-  app.get('/slow', { config: { access: 'public' } }, (_request, reply) => {
+  app.get('/slow', { config: { access: 'public' }, schema: { hide: true } }, (_request, reply) => {
     setTimeout(() => void reply.send({ slow: true }), 300);
   });
-  app.post('/import', { config: { access: 'public' }, bodyLimit: IMPORT_BODY_BYTES }, async (request) => ({
+  app.post('/import', { config: { access: 'public' }, schema: { hide: true }, bodyLimit: IMPORT_BODY_BYTES }, async (request) => ({
     type: typeof request.body,
     length: typeof request.body === 'string' ? request.body.length : JSON.stringify(request.body).length,
   }));
@@ -90,11 +94,15 @@ const things: FastifyPluginAsync = async (app) => {
 
 const raw: FastifyPluginAsync = async (app) => {
   useRawBodies(app);
-  app.post('/raw', { config: { access: 'public' }, schema: { body: Thing } }, async (request) => {
-    const body = await readBody(request.raw, RAW_LIMIT, app.bodyBudget);
-    app.bodyBudget.give(body.length);
-    return { length: body.length, offset: body.byteOffset, memory: body.buffer.byteLength };
-  });
+  app.post(
+    '/raw',
+    { config: { access: 'public' }, schema: { body: Thing, response: { 202: Type.Object({}, { description: 'Taken' }) } } },
+    async (request) => {
+      const body = await readBody(request.raw, RAW_LIMIT, app.bodyBudget);
+      app.bodyBudget.give(body.length);
+      return { length: body.length, offset: body.byteOffset, memory: body.buffer.byteLength };
+    },
+  );
 };
 
 export interface ToyApp {
