@@ -2,6 +2,8 @@
  * Named places where a crash test stops the whole service as a power cut would: `PLAYPROOF_FAILPOINT=name` kills it with
  * SIGKILL on the first pass, `name:3` on the third. Without the variable a pass costs one comparison.
  */
+import { writeSync } from 'node:fs';
+
 const [armed, pass] = (process.env.PLAYPROOF_FAILPOINT ?? '').split(':');
 let passesLeft = Number(pass ?? 1);
 
@@ -25,6 +27,8 @@ export function failpoint(name: Failpoint): void {
   if (name !== armed) return;
   passesLeft -= 1;
   if (passesLeft > 0) return;
+  // So that a test knows that this was the end, and not another.
+  writeSync(2, `failpoint ${name}\n`);
   // In a child process the service itself dies first: its parent must not live on to start the child again.
   if (process.send) process.kill(process.ppid, 'SIGKILL');
   process.kill(process.pid, 'SIGKILL');

@@ -1,0 +1,193 @@
+/** The real service in a process of its own, on a data directory of its own, as an operator would start it. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+const ENTRY = fileURLToPath(new URL('../../bin/playproof.mjs', import.meta.url));
+const READY_WITHIN_MS = 30_000;
+const POLL_MS = 10;
+
+export const ADMIN_TOKEN = 'test-admin-token-0123456789abcdefghij';
+
+export interface ServiceOptions {
+  readonly dataDir: string;
+  /** Further settings, such as PLAYPROOF_FAILPOINT. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** In a process group of its own, so that a signal can be sent to the whole group. */
+  readonly group?: boolean;
+  /** Called as soon as the process exists, before it listens. */
+  readonly onSpawn?: (service: Service) => void;
+}
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+export function makeDataDir(): string {
+  return mkdtempSync(path.join(os.tmpdir(), 'playproof-test-'));
+}
+
+export function removeDataDir(directory: string): void {
+  rmSync(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+}
+
+export class Service {
+  readonly dataDir: string;
+  readonly pid: number;
+  /** Resolves when the process has ended, however. */
+  readonly exited: Promise<Exit>;
+  readonly #child: ChildProcess;
+  #exit: Exit | null = null;
+  #output = '';
+  #url: string | null = null;
+
+  private constructor(options: ServiceOptions, child: ChildProcess, pid: number) {
+    this.dataDir = options.dataDir;
+    this.#child = child;
+    this.pid = pid;
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding('utf8');
+      stream?.on('data', (text: string) => {
+        this.#output += text;
+      });
+    }
+    this.exited = once(child, 'exit').then(([code, signal]) => {
+      this.#exit = { code: code as number | null, signal: signal as NodeJS.Signals | null };
+      return this.#exit;
+    });
+  }
+
+  /** Starts the process without waiting for it. */
+  static spawn(options: ServiceOptions): Service {
+    const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PLAYPROOF_')));
+    const child = spawn(process.execPath, [ENTRY, 'start'], {
+      cwd: options.dataDir,
+      detached: options.group ?? false,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: {
+        ...inherited,
+        PLAYPROOF_HTTP_PORT: '0',
+        PLAYPROOF_DATA_DIR: path.join(options.dataDir, 'data'),
+        PLAYPROOF_ADMIN_TOKEN: ADMIN_TOKEN,
+        PLAYPROOF_LOG_LEVEL: 'warn',
+        ...options.env,
+      },
+    });
+    if (child.pid === undefined) throw new Error('the service process could not be started');
+    const service = new Service(options, child, child.pid);
+    options.onSpawn?.(service);
+    return service;
+  }
+
+  /** Starts it and waits until it says that it is ready. @throws Error with its output when it ends first. */
+  static async start(options: ServiceOptions): Promise<Service> {
+    const service = Service.spawn(options);
+    try {
+      await service.ready();
+    } catch (error) {
+      await service.kill();
+      throw error;
+    }
+    return service;
+  }
+
+  async ready(): Promise<void> {
+    const until = performance.now() + READY_WITHIN_MS;
+    while (performance.now() < until) {
+      if (this.#exit) throw new Error(`the service ended before it was ready (${JSON.stringify(this.#exit)}):\n${this.#output}`);
+      this.#url ??= /http:\/\/127\.0\.0\.1:\d+/.exec(this.#output)?.[0] ?? null;
+      if (this.#url !== null && (await answersReady(this.#url))) return;
+      await sleep(POLL_MS);
+    }
+    throw new Error(`the service was not ready within ${READY_WITHIN_MS} ms:\n${this.#output}`);
+  }
+
+  get url(): string {
+    if (this.#url === null) throw new Error('the service does not listen yet');
+    return this.#url;
+  }
+
+  /** Everything that it wrote to stdout and stderr. */
+  get output(): string {
+    return this.#output;
+  }
+
+  /** Where the files of the engines are. */
+  get data(): string {
+    return path.join(this.dataDir, 'data');
+  }
+
+  get ended(): Exit | null {
+    return this.#exit;
+  }
+
+  signal(name: NodeJS.Signals): void {
+    if (!this.#exit) this.#child.kill(name);
+  }
+
+  /** To every process of its group; the service must have been started with `group`. */
+  signalGroup(name: NodeJS.Signals): void {
+    process.kill(-this.pid, name);
+  }
+
+  async stop(): Promise<Exit> {
+    this.signal('SIGTERM');
+    return this.exited;
+  }
+
+  async kill(): Promise<Exit> {
+    this.signal('SIGKILL');
+    return this.exited;
+  }
+
+  /** Process ids of its children: the analytics process. */
+  children(): number[] {
+    return childrenOf(this.pid);
+  }
+
+  /** Resident memory, bytes. */
+  residentBytes(): number {
+    const kilobytes = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))?.[1];
+    return Number(kilobytes) * 1024;
+  }
+}
+
+async function answersReady(url: string): Promise<boolean> {
+  try {
+    const answer = await fetch(`${url}/health/ready`);
+    await answer.arrayBuffer();
+    return answer.ok;
+  } catch {
+    return false;
+  }
+}
+
+function childrenOf(pid: number): number[] {
+  const found: number[] = [];
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
+      // The name of the command stands in parentheses and may hold anything; what follows it is state and parent.
+      if (Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]) === pid) found.push(Number(name));
+    } catch {
+      // It ended while we looked.
+    }
+  }
+  return found;
+}
+
+/** Whether a process is there and not a zombie that nobody has waited for. */
+export function isAlive(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3) !== 'Z';
+  } catch {
+    return false;
+  }
+}
