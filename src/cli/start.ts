@@ -11,11 +11,9 @@ export function addStart(program: Command): void {
     .description('run the service; settings come from the environment and a .env file (see `playproof config`)')
     .action(async () => {
       const config = loadConfig(readEnvironment());
-      const code = await serve(config);
-      // After a clean stop nothing is left that would keep the process; after a fault its threads may be, and nothing is lost with
-      // them: whatever was acknowledged is durable.
-      if (code === 0) process.exitCode = 0;
-      else process.exit(code);
+      // Everything is closed, or cannot be: a timer or thread that is left over must not keep the process. Nothing is lost with
+      // it, whatever was acknowledged is durable.
+      process.exit(await serve(config));
     });
 }
 
@@ -32,7 +30,6 @@ async function serve(config: Config): Promise<number> {
   onStopSignal(
     () => {
       console.error('playproof: stopping; what was accepted is being finished');
-      // Also the bound for whatever keeps the process from ending after that.
       setTimeout(() => endNow(`it did not stop within ${config.shutdownMs / 1000} s`), config.shutdownMs).unref();
       service.close().catch((error: unknown) => stopped.resolve(failed('did not stop cleanly', error, config)));
     },
