@@ -24,6 +24,9 @@ function steps(seed: string, count: number): Step[] {
 
 const ids = (world: World): string[] => world.registry.devices.map((device) => device.device_id);
 
+const behaviours = (bursts: unknown[]): unknown[] =>
+  (bursts as { screen: number; steps: Step[] }[]).map((burst) => [burst.screen, burst.steps.map((step) => step.behaviour)]);
+
 describe('a seed', () => {
   it('decides the world and every step; another seed decides otherwise', () => {
     expect(take('1', 300)).toEqual(take('1', 300));
@@ -32,8 +35,6 @@ describe('a seed', () => {
   });
 
   it('plays the same under other ids when salted', () => {
-    const behaviours = (bursts: unknown[]): unknown[] =>
-      (bursts as { screen: number; steps: Step[] }[]).map((burst) => [burst.screen, burst.steps.map((step) => step.behaviour)]);
     expect(behaviours(take('1', 100, 'second'))).toEqual(behaviours(take('1', 100)));
     expect(ids(worldOf('1', 'second')).filter((id) => ids(worldOf('1')).includes(id))).toEqual([]);
   });
