@@ -163,6 +163,10 @@ export function recordRow(bytes: Uint8Array): Buffer {
 
 // Looking at the header alone, without proving the checksum.
 
+export function recordKind(record: Uint8Array): number | undefined {
+  return record[5];
+}
+
 export function recordLogId(record: Uint8Array): string {
   return readUuid(record, LOG_ID_AT);
 }

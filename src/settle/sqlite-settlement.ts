@@ -1,7 +1,8 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Refusal } from '../domain/refusal.ts';
 import { failpoint } from '../failpoints.ts';
-import { HASH_AT, HASH_BYTES, readPlayRecord, readRefusalRecord, refusalRecord } from '../journal/record.ts';
+import { HASH_AT, HASH_BYTES, readRefusalRecord, refusalRecord } from '../journal/record.ts';
+import { conflictOf } from './conflict.ts';
 import { PositionLost, type Settlement, type SettleStep } from './settlement.ts';
 
 interface Loser {
@@ -147,26 +148,4 @@ export class SqliteSettlement implements Settlement {
 
 function hashOf(record: Uint8Array): Buffer {
   return Buffer.from(record.buffer, record.byteOffset + HASH_AT, HASH_BYTES);
-}
-
-/** Two logs under one log_id were acknowledged; the first stands, this one is kept and never billed. */
-function conflictOf(record: Uint8Array): Refusal {
-  const { logId, deviceId, storeId, supplierId, advertiserId, receivedAt, contentHash, canonical, signature } = readPlayRecord(record);
-  const detail = 'Another log was acknowledged first under this log_id; that one stands.';
-  const code = 'log_id_conflict';
-  return {
-    code,
-    detail,
-    fields: null,
-    proven: true,
-    logId,
-    deviceId,
-    storeId,
-    supplierId,
-    advertiserId,
-    receivedAt,
-    contentHash,
-    body: canonical,
-    signature,
-  };
 }
