@@ -176,6 +176,14 @@ describe('the analytics process', () => {
     expect(await ids(analytics)).toHaveLength(20);
   });
 
+  test('a stop while it starts ends it, and the start says so', async () => {
+    const analytics = make();
+    const start = expect(analytics.start()).rejects.toThrow('stopped before it was ready');
+    await analytics.stop(STOP_MS);
+    await start;
+    await waitUntil(() => analytics.status().pid === null);
+  });
+
   test('waits for a feed that is made later', async () => {
     const later = path.join(dir, 'later.db');
     const analytics = make({ feedFile: later });

@@ -50,7 +50,7 @@ export class EmbeddedAnalytics implements AnalyticsQueries {
   #backOff = FIRST_BACK_OFF_MS;
   #retry: NodeJS.Timeout | null = null;
   #lastId = 0;
-  #onReady: (() => void) | null = null;
+  #starting: PromiseWithResolvers<void> | null = null;
 
   constructor(options: EmbeddedAnalyticsOptions) {
     this.#options = options;
@@ -63,15 +63,16 @@ export class EmbeddedAnalytics implements AnalyticsQueries {
   async start(): Promise<void> {
     if (this.#state !== 'stopped') throw new Error('analytics was started already');
     this.#state = 'starting';
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#onReady = resolve;
+    const starting = Promise.withResolvers<void>();
+    this.#starting = starting;
     const timer = setTimeout(
-      () => reject(new Error(`analytics is not ready after ${START_WITHIN_MS / 1000} s: ${this.#loader.lastError ?? 'no answer'}`)),
+      () =>
+        starting.reject(new Error(`analytics is not ready after ${START_WITHIN_MS / 1000} s: ${this.#loader.lastError ?? 'no answer'}`)),
       START_WITHIN_MS,
     );
     this.#fork();
     try {
-      await promise;
+      await starting.promise;
     } finally {
       clearTimeout(timer);
     }
@@ -98,6 +99,7 @@ export class EmbeddedAnalytics implements AnalyticsQueries {
     this.#state = 'stopped';
     if (this.#retry) clearTimeout(this.#retry);
     this.#slots.refuseWaiting(away());
+    this.#starting?.reject(new Error('analytics was stopped before it was ready'));
     const child = this.#child;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
     const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
@@ -147,7 +149,7 @@ export class EmbeddedAnalytics implements AnalyticsQueries {
       if (this.#state === 'stopped') return;
       this.#state = 'ready';
       this.#loader = { ...this.#loader, lastError: null };
-      this.#onReady?.();
+      this.#starting?.resolve();
     } else {
       const asked = this.#asked.get(message.id);
       if (message.type === 'result') this.#settle(message.id, () => asked?.resolve(message.lines));
