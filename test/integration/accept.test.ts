@@ -27,6 +27,10 @@ afterAll(async () => {
   removeDataDir(dataDir);
 });
 
+function fromNow(milliseconds: number): string {
+  return new Date(Date.now() + milliseconds).toISOString();
+}
+
 describe('one log', () => {
   test('is accepted: 202 with its verdict', async () => {
     const before = Date.now();
@@ -65,7 +69,7 @@ describe('one log', () => {
   test('with members in another order and other white space is the same log', async () => {
     const { body } = play(world);
     expect((await send(service, body)).status).toBe(202);
-    const turned = Object.fromEntries(Object.entries(JSON.parse(body) as object).reverse());
+    const turned = Object.fromEntries(Object.entries(JSON.parse(body) as object).toReversed());
     expect((await send(service, JSON.stringify(turned, null, 3))).json).toMatchObject({ outcome: 'duplicate' });
   });
 
@@ -165,14 +169,12 @@ describe('a batch', () => {
 });
 
 describe('the send time', () => {
-  const at = (offset: number): string => new Date(Date.now() + offset).toISOString();
-
   test.each([-11, 11])('%i minutes off: 422 clock_skew with the server time, nothing is judged', async (minutes) => {
     const { body } = play(world);
     for (const answer of [
-      await send(service, body, { 'device-time': at(minutes * MINUTE_MS) }),
-      await sendBatch(service, `[${body}]`, { 'device-time': at(minutes * MINUTE_MS) }),
-      await sendBatch(service, `{"sent_at":"${at(minutes * MINUTE_MS)}","logs":[${body}]}`),
+      await send(service, body, { 'device-time': fromNow(minutes * MINUTE_MS) }),
+      await sendBatch(service, `[${body}]`, { 'device-time': fromNow(minutes * MINUTE_MS) }),
+      await sendBatch(service, `{"sent_at":"${fromNow(minutes * MINUTE_MS)}","logs":[${body}]}`),
     ]) {
       expect([answer.status, answer.json.code, answer.json.retryable]).toEqual([422, 'clock_skew', true]);
       expect(Math.abs(Date.parse(answer.json.server_time) - Date.now())).toBeLessThan(MINUTE_MS);
@@ -182,7 +184,7 @@ describe('the send time', () => {
 
   test('within ten minutes is fine, and the feed says that it was checked', async () => {
     const [checked, unchecked] = [play(world), play(world)];
-    expect((await send(service, checked.body, { 'device-time': at(-9 * MINUTE_MS) })).status).toBe(202);
+    expect((await send(service, checked.body, { 'device-time': fromNow(-9 * MINUTE_MS) })).status).toBe(202);
     expect((await send(service, unchecked.body)).status).toBe(202);
     await waitComplete(service);
     const lines = (await call(service, '/api/v1/feed')).text.trimEnd().split('\n');
@@ -209,16 +211,19 @@ const openssl = (() => {
   }
 })();
 
+function inDataDir(name: string): string {
+  return path.join(dataDir, name);
+}
+
 test.skipIf(openssl === null)('a log signed with the openssl command line is accepted', async () => {
-  const file = (name: string): string => path.join(dataDir, name);
-  execFileSync('openssl', ['genpkey', '-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048', '-out', file('key.pem')], {
+  execFileSync('openssl', ['genpkey', '-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048', '-out', inDataDir('key.pem')], {
     stdio: 'ignore',
   });
-  execFileSync('openssl', ['pkey', '-in', file('key.pem'), '-pubout', '-out', file('public.pem')]);
+  execFileSync('openssl', ['pkey', '-in', inDataDir('key.pem'), '-pubout', '-out', inDataDir('public.pem')]);
   const deviceId = randomUUID();
   const device = `/api/v1/devices/${deviceId}`;
   expect((await call(service, device, { method: 'PUT', body: { store_id: world.stores[0].storeId } })).status).toBe(201);
-  const key = { key_id: 'openssl', algorithm: 'RS256', public_key: readFileSync(file('public.pem'), 'utf8') };
+  const key = { key_id: 'openssl', algorithm: 'RS256', public_key: readFileSync(inDataDir('public.pem'), 'utf8') };
   expect((await call(service, `${device}/keys`, { body: key })).status).toBe(201);
 
   // The canonical form by hand: names in the order of their letters, no spaces, numbers as short as they can be.
@@ -229,8 +234,10 @@ test.skipIf(openssl === null)('a log signed with the openssl command line is acc
     `{"campaign_id":"${world.campaigns[0].campaignId}","content_id":"${world.contentId}","device_id":"${deviceId}",` +
     `"duration_actual":14.96,"duration_expected":15,"ended_at":"${ended}","key_id":"openssl",` +
     `"location":{"lat":10.7725,"lng":106.698},"log_id":"${logId}","started_at":"${started}","status":"COMPLETED"}`;
-  writeFileSync(file('signed.json'), signed);
-  const signature = execFileSync('openssl', ['dgst', '-sha256', '-sign', file('key.pem'), file('signed.json')]).toString('base64');
+  writeFileSync(inDataDir('signed.json'), signed);
+  const signature = execFileSync('openssl', ['dgst', '-sha256', '-sign', inDataDir('key.pem'), inDataDir('signed.json')]).toString(
+    'base64',
+  );
   const answer = await send(service, `${signed.slice(0, -1)},"signature":"${signature}"}`);
   expect([answer.status, answer.json]).toEqual([202, expect.objectContaining({ log_id: logId, outcome: 'accepted', billable: true })]);
 });

@@ -1,11 +1,12 @@
 /** The real service in a process of its own, on a data directory of its own, as an operator would start it. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 
 const ENTRY = fileURLToPath(new URL('../../bin/playproof.mjs', import.meta.url));
 const READY_WITHIN_MS = 30_000;
@@ -64,19 +65,11 @@ export class Service {
 
   /** Starts the process without waiting for it. */
   static spawn(options: ServiceOptions): Service {
-    const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PLAYPROOF_')));
     const child = spawn(process.execPath, [ENTRY, 'start'], {
       cwd: options.dataDir,
       detached: options.group ?? false,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: {
-        ...inherited,
-        PLAYPROOF_HTTP_PORT: '0',
-        PLAYPROOF_DATA_DIR: path.join(options.dataDir, 'data'),
-        PLAYPROOF_ADMIN_TOKEN: ADMIN_TOKEN,
-        PLAYPROOF_LOG_LEVEL: 'warn',
-        ...options.env,
-      },
+      env: { ...environmentFor(options.dataDir), ...options.env },
     });
     if (child.pid === undefined) throw new Error('the service process could not be started');
     const service = new Service(options, child, child.pid);
@@ -145,6 +138,13 @@ export class Service {
     return this.exited;
   }
 
+  /** Runs `playproof …` on the same data directory. @returns what it printed, without the line's end */
+  async command(...args: readonly string[]): Promise<string> {
+    const options = { cwd: this.dataDir, env: environmentFor(this.dataDir) };
+    const { stdout } = await promisify(execFile)(process.execPath, [ENTRY, ...args], options);
+    return stdout.trimEnd();
+  }
+
   /** Process ids of its children: the analytics process. */
   children(): number[] {
     return childrenOf(this.pid);
@@ -155,6 +155,16 @@ export class Service {
     const kilobytes = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))?.[1];
     return Number(kilobytes) * 1024;
   }
+}
+
+function environmentFor(dataDir: string): NodeJS.ProcessEnv {
+  return {
+    ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PLAYPROOF_'))),
+    PLAYPROOF_HTTP_PORT: '0',
+    PLAYPROOF_DATA_DIR: path.join(dataDir, 'data'),
+    PLAYPROOF_ADMIN_TOKEN: ADMIN_TOKEN,
+    PLAYPROOF_LOG_LEVEL: 'warn',
+  };
 }
 
 async function answersReady(url: string): Promise<boolean> {
