@@ -1,0 +1,150 @@
+/** The figures as a table for people, and held against the targets. */
+import type { Machine, VerifySpeed } from './machine.ts';
+import type { Measured } from './measure.ts';
+
+export interface BenchResult {
+  readonly format: 1;
+  readonly startedAt: string;
+  readonly machine: Machine;
+  /** Before the first load and after the last: how steady the machine was. */
+  readonly verify: { readonly before: VerifySpeed; readonly after: VerifySpeed };
+  readonly options: { readonly seconds: number; readonly ids: string; readonly prepareMegabytes: number };
+  readonly runs: readonly Measured[];
+  readonly targets: readonly Target[];
+}
+
+export interface Target {
+  readonly what: string;
+  readonly target: string;
+  readonly measured: string;
+  readonly met: boolean;
+}
+
+/** Of one core: the mean of both measurements. */
+export function verifyPerSecond({ before, after }: BenchResult['verify']): number {
+  return (before.perSecond + after.perSecond) / 2;
+}
+
+/** Each target of the project whose load was run. */
+export function holdAgainstTargets(runs: readonly Measured[], verify: BenchResult['verify']): Target[] {
+  const find = (name: string): Measured | undefined => runs.find(({ scenario }) => scenario.name === name);
+  const targets: Target[] = [];
+  const batch = find('batch');
+  if (batch) {
+    const ratio = batch.logsPerSecond / verifyPerSecond(verify);
+    targets.push({
+      what: 'batches of 100, whole path ÷ RSA-2048 verifications of one core',
+      target: '≥ 0.60',
+      measured: ratio.toFixed(3),
+      met: ratio >= 0.6,
+    });
+  }
+  const single = find('single');
+  if (single) {
+    const rate = single.logsPerSecond;
+    targets.push({ what: 'single logs, whole path', target: '≥ 15 000/s', measured: `${count(rate)}/s`, met: rate >= 15_000 });
+  }
+  const open = find('open');
+  if (open) {
+    const { p50, p99 } = open.result.latency;
+    const { settleMs, analyticsMs } = open.lag;
+    const at = `batches of 100 at ${count(open.scenario.load.rate ?? 0)} logs/s`;
+    targets.push({ what: `${at}, p50`, target: '< 8 ms', measured: `${p50.toFixed(1)} ms`, met: p50 < 8 });
+    targets.push({ what: `${at}, p99`, target: '< 20 ms', measured: `${p99.toFixed(1)} ms`, met: p99 < 20 });
+    targets.push({ what: 'and in the feed, longest seen', target: '< 1 s', measured: `${settleMs.toFixed(0)} ms`, met: settleMs < 1_000 });
+    targets.push({
+      what: 'and in the report, longest seen',
+      target: '< 5 s',
+      measured: `${analyticsMs.toFixed(0)} ms`,
+      met: analyticsMs < 5_000,
+    });
+  }
+  return targets;
+}
+
+export function describe(result: BenchResult): string {
+  const { machine, verify, runs, targets } = result;
+  const lines = [
+    `${machine.cpu}, ${machine.cores} cores, ${machine.os}; data on ${machine.fileSystem}`,
+    `Node ${machine.node}, OpenSSL ${machine.openssl}, SQLite ${machine.sqlite}, chDB ${machine.chdb}`,
+    `${verify.before.source}: ${count(verify.before.perSecond)} RSA-2048 verifications/s on one core before, ${count(verify.after.perSecond)} after`,
+    ...(machine.fileSystem === 'tmpfs' ? ['The data lies in memory, where a sync costs nothing: choose a disk with --dir.'] : []),
+    '',
+    ...table([
+      ['', ...runs.map(({ scenario }) => scenario.name)],
+      ['whole path, logs/s', ...runs.map((run) => count(run.logsPerSecond))],
+      ['÷ verifications of one core', ...runs.map((run) => (run.logsPerSecond / verifyPerSecond(verify)).toFixed(3))],
+      ['durably answered, logs/s', ...runs.map((run) => count(run.acceptedPerSecond))],
+      ['settled, logs/s', ...runs.map((run) => count(run.settledPerSecond))],
+      ['logs', ...runs.map((run) => count(run.result.accepted))],
+      ['latency p50, ms', ...runs.map((run) => run.result.latency.p50.toFixed(1))],
+      ['latency p90, ms', ...runs.map((run) => run.result.latency.p90.toFixed(1))],
+      ['latency p99, ms', ...runs.map((run) => run.result.latency.p99.toFixed(1))],
+      ['latency max, ms', ...runs.map((run) => run.result.latency.max.toFixed(1))],
+      ['longest lag of the feed, ms', ...runs.map((run) => run.lag.settleMs.toFixed(0))],
+      ['longest lag of reports, ms', ...runs.map((run) => run.lag.analyticsMs.toFixed(0))],
+      ['CPU of the service, µs a log', ...runs.map((run) => each(run, run.service?.cpuSeconds))],
+      ['CPU of analytics, µs a log', ...runs.map((run) => each(run, run.analytics?.cpuSeconds))],
+      ['CPU of the load, µs a log', ...runs.map((run) => each(run, run.result.cpuSeconds))],
+      ['most memory: service, MB', ...runs.map((run) => megabytes(run.service?.maxRssBytes))],
+      ['most memory: analytics, MB', ...runs.map((run) => megabytes(run.analytics?.maxRssBytes))],
+      ['most memory: load, MB', ...runs.map((run) => megabytes(run.result.maxRssBytes))],
+      ['disk: journal, archive, feed, B a log', ...runs.map((run) => count(run.disk.archiveAndFeed))],
+      ['disk: analytics, B a log', ...runs.map((run) => count(run.disk.analytics))],
+      ['requests not answered 2xx', ...runs.map((run) => count(failed(run)))],
+      ['signed during the run', ...runs.map((run) => `${((100 * run.result.signedLate) / Math.max(1, run.result.accepted)).toFixed(0)} %`)],
+    ]),
+    '',
+    ...table([
+      ['target', '', '', ''],
+      ...targets.map(({ what, target, measured, met }) => [what, target, measured, met ? 'met' : 'NOT MET']),
+    ]),
+    '',
+    ...threads(runs),
+    '',
+    ...verdict(runs),
+  ];
+  return lines.join('\n');
+}
+
+function threads(runs: readonly Measured[]): string[] {
+  const names = new Set(runs.flatMap((run) => Object.keys(run.service?.threads ?? {})));
+  if (names.size === 0) return [];
+  const row = (name: string): string[] => [name, ...runs.map((run) => each(run, run.service?.threads[name] ?? 0))];
+  return table([['CPU of the service by thread, µs a log', ...runs.map(({ scenario }) => scenario.name)], ...[...names].map(row)]);
+}
+
+function verdict(runs: readonly Measured[]): string[] {
+  const faults = runs.flatMap((run) => run.faults.map((fault) => `WRONG (${run.scenario.name}): ${fault}`));
+  const total = runs.reduce((sum, run) => sum + run.result.accepted, 0);
+  return faults.length > 0 ? faults : [`Every count is right: ${count(total)} logs accepted, settled, archived, in the report.`];
+}
+
+function failed({ result }: Measured): number {
+  return Object.values(result.failures).reduce((sum, n) => sum + n, 0) + result.notSent;
+}
+
+function each(run: Measured, seconds: number | undefined): string {
+  return seconds === undefined ? '-' : ((seconds * 1e6) / run.result.accepted).toFixed(1);
+}
+
+function megabytes(bytes: number | undefined): string {
+  return bytes === undefined ? '-' : (bytes / 1e6).toFixed(0);
+}
+
+function count(value: number): string {
+  return Math.round(value)
+    .toString()
+    .replace(/\B(?=(\d{3})+$)/g, ' ');
+}
+
+/** Aligned columns: the first to the left, the others to the right. */
+export function table(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
+  return rows.map((row) =>
+    row
+      .map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)))
+      .join('  ')
+      .trimEnd(),
+  );
+}

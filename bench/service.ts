@@ -1,0 +1,129 @@
+/** Starts the service on an empty data directory and asks it what a benchmark has to know. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { childrenOf, type ProcessUsage, usageOf } from './usage.ts';
+
+const TOKEN = 'bench-only-token-of-no-value-at-all-0001';
+const START_WITHIN_MS = 60_000;
+const ANALYTICS_WITHIN_MS = 60_000;
+
+export interface Progress {
+  /** Journal records that are not settled. */
+  readonly unsettled: number;
+  /** Settled records that are not in analytics. */
+  readonly unloaded: number;
+  readonly accepted: number;
+  readonly settledPlays: number;
+  readonly loadedRows: number;
+}
+
+export interface ServiceUsage {
+  readonly service: ProcessUsage | null;
+  readonly analytics: ProcessUsage | null;
+}
+
+export class BenchService {
+  readonly url: string;
+  readonly #process: ChildProcess;
+
+  private constructor(url: string, child: ChildProcess) {
+    this.url = url;
+    this.#process = child;
+  }
+
+  /** Resolves when logs are taken and analytics is ready. @param execArgv Options of Node, such as `--cpu-prof`. */
+  static async start(dataDir: string, execArgv: readonly string[] = []): Promise<BenchService> {
+    const child = fork(new URL('./service-process.ts', import.meta.url), {
+      execArgv: [...execArgv],
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      env: {
+        ...withoutSettings(process.env),
+        PLAYPROOF_HTTP_PORT: '0',
+        PLAYPROOF_DATA_DIR: dataDir,
+        PLAYPROOF_ADMIN_TOKEN: TOKEN,
+        PLAYPROOF_LOG_LEVEL: 'error',
+      },
+    });
+    const ended = once(child, 'exit').then(([code]) => {
+      throw new Error(`the service ended with code ${String(code)} before it was ready`);
+    });
+    const address = await Promise.race([firstMessage(child), ended, late(START_WITHIN_MS, 'the service did not start')]);
+    ended.catch(() => {});
+    const service = new BenchService(address, child);
+    await service.#analyticsReady();
+    return service;
+  }
+
+  async register(registry: object): Promise<void> {
+    const response = await fetch(`${this.url}/api/v1/registry/import`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...authorized },
+      body: JSON.stringify(registry),
+    });
+    if (!response.ok) throw new Error(`the registry was not imported: ${response.status} ${await response.text()}`);
+    await response.arrayBuffer();
+  }
+
+  async progress(): Promise<Progress> {
+    const response = await fetch(`${this.url}/metrics`);
+    const text = await response.text();
+    const read = (name: string): number => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1] ?? Number.NaN);
+    return {
+      unsettled: read('playproof_journal_lag_records'),
+      unloaded: read('playproof_analytics_lag_records'),
+      accepted: read('playproof_logs_accepted_total'),
+      settledPlays: read('playproof_settled_plays_total'),
+      loadedRows: read('playproof_analytics_rows_loaded_total'),
+    };
+  }
+
+  /** A path under `/api/v1`, asked with the administrator's token. */
+  async get(path: string): Promise<{ status: number; body: unknown }> {
+    const response = await fetch(`${this.url}/api/v1${path}`, { headers: authorized });
+    return { status: response.status, body: await response.json() };
+  }
+
+  usage(): ServiceUsage {
+    const pid = this.#process.pid ?? 0;
+    const [analytics] = childrenOf(pid);
+    return { service: usageOf(pid), analytics: analytics === undefined ? null : usageOf(analytics) };
+  }
+
+  async stop(): Promise<void> {
+    if (this.#process.exitCode !== null) return;
+    const ended = once(this.#process, 'exit');
+    this.#process.send('stop');
+    await ended;
+  }
+
+  /** Ends it at once; for when something went wrong. */
+  kill(): void {
+    this.#process.kill('SIGKILL');
+  }
+
+  async #analyticsReady(): Promise<void> {
+    const until = performance.now() + ANALYTICS_WITHIN_MS;
+    while ((await this.get('/reports/plays?by=day')).status !== 200) {
+      if (performance.now() > until) throw new Error('analytics was not ready in time');
+      await sleep(100);
+    }
+  }
+}
+
+const authorized = { authorization: `Bearer ${TOKEN}` };
+
+/** The settings of whoever runs the benchmark are not those of the service under measurement. */
+function withoutSettings(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith('PLAYPROOF_')));
+}
+
+async function firstMessage(child: ChildProcess): Promise<string> {
+  const [message] = (await once(child, 'message')) as [{ address: string }];
+  return message.address;
+}
+
+async function late(ms: number, what: string): Promise<never> {
+  await sleep(ms, undefined, { ref: false });
+  throw new Error(`${what} within ${ms / 1000} s`);
+}

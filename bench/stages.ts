@@ -1,0 +1,3 @@
+export async function runStages(_directory: string): Promise<string[]> {
+  return [];
+}
