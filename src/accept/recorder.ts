@@ -60,7 +60,10 @@ export interface RecorderDeps {
   readonly seen: SeenWindow;
   readonly allowance: Allowance;
   readonly counters: Counters;
+  /** Milliseconds of a clock that only goes forward: how long something is remembered or counted. */
   readonly clock: () => number;
+  /** Told when the archive could not say what became of a log; the log is answered `unavailable`. */
+  readonly onArchiveFailure: (error: unknown) => void;
   /** Told of every failed append; a JournalBroken must end the process. */
   readonly onJournalFailure: (error: unknown) => void;
 }
@@ -120,20 +123,32 @@ export class Recorder {
     }
     const entries = results.flatMap(({ entry }) => (entry ? [entry] : []));
     try {
-      await this.#deps.journal.append(entries);
-      this.#remember(judged.table, bytes, request, results);
-      answers.logs(request, results);
-      this.#count(results);
-    } catch (error) {
-      // Whether the journal is full or broken, nothing is acknowledged.
-      this.#deps.onJournalFailure(error);
-      const problem = new Problem('unavailable', 'The journal cannot take a write now; send the same logs again later.', { retryAfter: 2 });
-      this.#deps.counters.addRefused('unavailable', request.logs);
-      this.#deps.counters.add('journalFailures', 1);
-      answers.problem(request.id, problem.status, JSON.stringify(problem.toDocument()));
+      if (await this.#appended(entries)) {
+        this.#remember(judged.table, bytes, request, results);
+        answers.logs(request, results);
+        this.#count(results);
+      } else {
+        const problem = new Problem('unavailable', 'The journal cannot take a write now; send the same logs again later.', {
+          retryAfter: 2,
+        });
+        this.#deps.counters.addRefused('unavailable', request.logs);
+        this.#deps.counters.add('journalFailures', 1);
+        answers.problem(request.id, problem.status, JSON.stringify(problem.toDocument()));
+      }
     } finally {
       for (const key of entered) this.#inFlight.delete(key);
       finish();
+    }
+  }
+
+  /** Whether everything is durable. Where not, it does not matter whether the journal is full or broken: nothing is acknowledged. */
+  async #appended(entries: readonly JournalEntry[]): Promise<boolean> {
+    try {
+      await this.#deps.journal.append(entries);
+      return true;
+    } catch (error) {
+      this.#deps.onJournalFailure(error);
+      return false;
     }
   }
 
@@ -158,7 +173,8 @@ export class Recorder {
       try {
         const verdict = await this.#deps.settled.find(bytes.subarray(at + LOG_ID_AT, at + LOG_ID_AT + LOG_ID_BYTES));
         if (verdict) found.set(log, { ...verdictOf(verdict.flags, verdict.receivedAt), hash: Buffer.from(verdict.contentHash) });
-      } catch {
+      } catch (error) {
+        this.#deps.onArchiveFailure(error);
         found.set(log, 'unavailable');
       }
     }
@@ -240,7 +256,7 @@ export class Recorder {
       else if (outcome === 'duplicate') duplicates += 1;
       else {
         counters.addRefused(code ?? 'internal', 1);
-        if (!entry) counters.add('notKept', 1);
+        if (!entry && code !== 'unavailable') counters.add('notKept', 1);
       }
     }
     counters.add('accepted', accepted);

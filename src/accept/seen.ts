@@ -17,14 +17,16 @@ export interface SeenEntry {
 interface Segment {
   readonly words: Uint32Array;
   readonly mask: number;
-  /** Instants are kept relative to this, in 29 bits of milliseconds (six days). */
+  /** Instants of receipt are kept relative to this, in 29 bits of milliseconds: six days. */
   readonly base: number;
+  readonly opened: number;
   count: number;
   newest: number;
 }
 
 const WORDS = 4;
 const FLAG_BITS = 3;
+const INSTANTS = 2 ** (32 - FLAG_BITS);
 const MIN_SLOTS = 1 << 14;
 const MAX_SLOTS = 1 << 23;
 const FILL = 0.7;
@@ -67,27 +69,31 @@ export class SeenWindow {
     return null;
   }
 
-  /** @param now Decides when the entry is forgotten: not before `windowMs` later. */
+  /**
+   * @param receivedAt By the wall clock, which may jump.
+   * @param now By a clock that only goes forward: the entry is not forgotten before `windowMs` later.
+   */
   add(bytes: Uint8Array, logIdAt: number, hashAt: number, flags: number, receivedAt: number, now: number): void {
     this.#tag(bytes, logIdAt, hashAt);
     let segment = this.#segments[0];
-    if (!segment || segment.count >= (segment.mask + 1) * FILL) segment = this.#open(now);
+    if (!segment || !holds(segment, receivedAt) || now - segment.opened > this.#windowMs) segment = this.#open(receivedAt, now);
     const at = this.#slot(segment);
     const { words } = segment;
     if (words[at] === 0 && words[at + 1] === 0) segment.count += 1;
     words[at] = this.#low;
     words[at + 1] = this.#high;
     words[at + 2] = this.#content;
-    words[at + 3] = (Math.max(0, receivedAt - segment.base) << FLAG_BITS) | (flags & ((1 << FLAG_BITS) - 1));
+    words[at + 3] = ((receivedAt - segment.base) << FLAG_BITS) | (flags & ((1 << FLAG_BITS) - 1));
     segment.newest = now;
   }
 
   /** Starts a segment sized after what the window held lately, and drops those that are past the window. */
-  #open(now: number): Segment {
+  #open(receivedAt: number, now: number): Segment {
     this.#segments = this.#segments.filter(({ newest }) => now - newest <= this.#windowMs);
     let slots = MIN_SLOTS;
     while (slots * FILL * SEGMENTS < this.size * 1.5 && slots < MAX_SLOTS) slots *= 2;
-    const segment: Segment = { words: new Uint32Array(slots * WORDS), mask: slots - 1, base: now - this.#windowMs, count: 0, newest: now };
+    const base = receivedAt - INSTANTS / 2;
+    const segment: Segment = { words: new Uint32Array(slots * WORDS), mask: slots - 1, base, opened: now, count: 0, newest: now };
     this.#segments.unshift(segment);
     return segment;
   }
@@ -116,6 +122,11 @@ export class SeenWindow {
     if (this.#low === 0 && this.#high === 0) this.#low = 1;
     this.#content = mix(mix(mix(c ^ d, word(bytes, hashAt)), word(bytes, hashAt + 4)), word(bytes, hashAt + 8)) >>> 0;
   }
+}
+
+/** Whether there is room for one more, received then. */
+function holds({ base, count, mask }: Segment, receivedAt: number): boolean {
+  return count < (mask + 1) * FILL && receivedAt >= base && receivedAt < base + INSTANTS;
 }
 
 function word(bytes: Uint8Array, at: number): number {

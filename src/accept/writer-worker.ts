@@ -35,9 +35,13 @@ export type WriterNote =
   | { readonly type: 'fatal'; readonly message: string }
   | { readonly type: 'closed' };
 
+/** How long an acknowledged log is remembered, so that a repeat is answered as one. */
+const SEEN_MS = 600_000;
+
 const data = workerData as WriterWorkerData;
 const counters = new Counters(data.counters);
-const seen = new SeenWindow();
+const seen = new SeenWindow(SEEN_MS);
+const born = Date.now();
 
 function note(message: WriterNote): void {
   parentPort?.postMessage(message);
@@ -50,6 +54,13 @@ function start(): void {
     journalId: journal.journalId,
     end: () => journal.end,
     quarantinePerDevice: data.quarantinePerDevice,
+    onPoison: (position, error) =>
+      note({
+        type: 'log',
+        level: 'error',
+        message: `journal record ${position} is damaged and was set aside in quarantine: ${error.message}`,
+      }),
+    now: Date.now,
   });
   counters.set('end', journal.end);
   counters.set('settled', settlement.position());
@@ -66,11 +77,12 @@ function start(): void {
   });
   const recorder = new Recorder({
     journal,
-    settled: new SqliteSettledLogs(journal.db),
+    settled: new SqliteSettledLogs(journal.db, () => Math.max(born, Date.now() - SEEN_MS)),
     seen,
     allowance: new Allowance(data.quarantinePerDevice),
     counters,
-    clock: Date.now,
+    clock: () => performance.now(),
+    onArchiveFailure: seldom((error) => failed('asking the archive', error instanceof Error ? error : new Error(String(error)))),
     onJournalFailure: (error) => {
       if (error instanceof JournalBroken) note({ type: 'fatal', message: error.message });
       else note({ type: 'log', level: 'warn', message: error instanceof Error ? error.message : String(error) });
@@ -108,6 +120,16 @@ function start(): void {
   });
   note({ type: 'ready', journalId: journal.journalId });
   loop.nudge();
+}
+
+/** A log line for each of a flood of logs helps nobody: one a second does. */
+function seldom(tell: (error: unknown) => void): (error: unknown) => void {
+  let quietUntil = 0;
+  return (error) => {
+    if (performance.now() < quietUntil) return;
+    quietUntil = performance.now() + 1_000;
+    tell(error);
+  };
 }
 
 /** A full disk passes; a lost position stops settling alone; after any other fault of the file nobody knows what it holds. */

@@ -85,6 +85,13 @@ export function writePlayRow(target: Buffer, offset: number, row: PlayRow): numb
   return at + length - offset;
 }
 
+/** How many bytes the row at `offset` says that it takes; A `source` that ends too early gives a number that is not its length. */
+export function playRowLength(source: Uint8Array, offset: number): number {
+  const low = source[offset + FIXED_BYTES] ?? Number.NaN;
+  if (!(low >= 128)) return FIXED_BYTES + 1 + low;
+  return FIXED_BYTES + 2 + ((low & 0x7f) | ((source[offset + FIXED_BYTES + 1] ?? Number.NaN) << 7));
+}
+
 export function readPlayRow(source: Buffer, offset: number): PlayRow {
   const small = offset + SMALL_AT;
   const distance = source.readDoubleLE(offset + TIMES_AT + 24);

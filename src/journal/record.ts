@@ -15,9 +15,10 @@
  *   80       row, evidence, body, signature
  */
 import { crc32 } from 'node:zlib';
+import { CODE_NAMES } from '../domain/codes.ts';
 import type { SignatureAlgorithm } from '../domain/facts.ts';
 import type { Play } from '../domain/play.ts';
-import { MAX_PLAY_ROW_BYTES, readPlayRow, writePlayRow } from '../domain/play-row.ts';
+import { MAX_PLAY_ROW_BYTES, playRowLength, readPlayRow, writePlayRow } from '../domain/play-row.ts';
 import type { Refusal } from '../domain/refusal.ts';
 import { readUuid, writeUuid } from '../domain/uuid.ts';
 
@@ -130,16 +131,28 @@ function open(bytes: Uint8Array): Parts & { readonly record: Buffer } {
 export function readPlayRecord(bytes: Uint8Array): Play {
   const { kind, row, evidence, body, signature } = open(bytes);
   if (kind !== RECORD_PLAY) throw new CorruptRecord(`a record of kind ${kind} where a play was expected`);
-  return {
-    ...readPlayRow(row, 0),
-    keyAlgorithm: (evidence[0] === 0 ? 'RS256' : 'PS256') satisfies SignatureAlgorithm,
-    keyValidFrom: instantOrNull(evidence.readDoubleLE(1)),
-    keyValidUntil: instantOrNull(evidence.readDoubleLE(9)),
-    storeLocation: { lat: evidence.readDoubleLE(17), lng: evidence.readDoubleLE(25) },
-    keyId: evidence.toString('utf8', KEY_ID_AT),
-    canonical: body,
-    signature,
-  };
+  return meaning(() => {
+    if (playRowLength(row, 0) !== row.length) throw new RangeError(`a row of ${row.length} bytes`);
+    return {
+      ...readPlayRow(row, 0),
+      keyAlgorithm: (evidence[0] === 0 ? 'RS256' : 'PS256') satisfies SignatureAlgorithm,
+      keyValidFrom: instantOrNull(evidence.readDoubleLE(1)),
+      keyValidUntil: instantOrNull(evidence.readDoubleLE(9)),
+      storeLocation: { lat: evidence.readDoubleLE(17), lng: evidence.readDoubleLE(25) },
+      keyId: evidence.toString('utf8', KEY_ID_AT),
+      canonical: body,
+      signature,
+    };
+  });
+}
+
+/** A record whose checksum fits can still hold nonsense, where something else than this file wrote it. */
+function meaning<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    throw new CorruptRecord(`the parts of a record cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
 }
 
 function instantOrNull(value: number): number | null {
@@ -150,7 +163,8 @@ function instantOrNull(value: number): number | null {
 export function readRefusalRecord(bytes: Uint8Array): Refusal {
   const { kind, evidence, body, signature, record } = open(bytes);
   if (kind !== RECORD_REFUSAL) throw new CorruptRecord(`a record of kind ${kind} where a refusal was expected`);
-  const rest = JSON.parse(evidence.toString('utf8')) as Omit<Refusal, 'body' | 'signature' | 'contentHash' | 'receivedAt'>;
+  const rest = meaning(() => JSON.parse(evidence.toString('utf8')) as Omit<Refusal, 'body' | 'signature' | 'contentHash' | 'receivedAt'>);
+  if (!CODE_NAMES.includes(rest?.code)) throw new CorruptRecord('a refusal without a code that is known');
   return { ...rest, contentHash: recordHash(record), receivedAt: record.readDoubleLE(RECEIVED_AT), body, signature };
 }
 

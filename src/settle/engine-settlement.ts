@@ -1,5 +1,3 @@
-import { hash } from 'node:crypto';
-import type { Refusal } from '../domain/refusal.ts';
 import { failpoint } from '../failpoints.ts';
 import {
   CorruptRecord,
@@ -13,6 +11,7 @@ import {
   recordKind,
 } from '../journal/record.ts';
 import { conflictOf } from './conflict.ts';
+import { poisonOf } from './poison.ts';
 import type { ArchiveWriter, Claim, JournalRecord, Kept, Publication, SettleLog } from './ports.ts';
 import type { Settlement, SettleStep } from './settlement.ts';
 
@@ -85,25 +84,9 @@ export class EngineSettlement implements Settlement {
       } catch (error) {
         if (!(error instanceof CorruptRecord)) throw error;
         this.#deps.onPoison(position, error);
-        sorted.kept.push({ refusal: poison(bytes, position, this.#deps.now()), position });
+        sorted.kept.push({ refusal: poisonOf(bytes, position, this.#deps.now()), position });
       }
     }
     return sorted;
   }
-}
-
-/** A record that cannot be read is set aside whole: nobody can tell whose it was. */
-function poison(bytes: Uint8Array, position: string, now: number): Refusal {
-  const detail = `The journal record at ${position} is damaged; it was set aside as it is and was not billed.`;
-  const nobody = { logId: null, deviceId: null, storeId: null, supplierId: null, advertiserId: null, fields: null };
-  return {
-    ...nobody,
-    code: 'malformed',
-    detail,
-    proven: false,
-    receivedAt: now,
-    contentHash: hash('sha256', bytes, 'hex'),
-    body: bytes,
-    signature: new Uint8Array(),
-  };
 }

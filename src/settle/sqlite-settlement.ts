@@ -1,9 +1,28 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Refusal } from '../domain/refusal.ts';
 import { failpoint } from '../failpoints.ts';
-import { HASH_AT, HASH_BYTES, readRefusalRecord, refusalRecord } from '../journal/record.ts';
+import {
+  CorruptRecord,
+  HASH_AT,
+  HASH_BYTES,
+  LOG_ID_AT,
+  LOG_ID_BYTES,
+  RECORD_PLAY,
+  RECORD_REFUSAL,
+  readPlayRecord,
+  readRefusalRecord,
+  refusalRecord,
+} from '../journal/record.ts';
 import { conflictOf } from './conflict.ts';
+import { poisonOf } from './poison.ts';
 import { PositionLost, type Settlement, type SettleStep } from './settlement.ts';
+
+interface Row {
+  readonly seq: number;
+  readonly kind: number;
+  readonly log_id: Uint8Array;
+  readonly record: Uint8Array;
+}
 
 interface Loser {
   readonly seq: number;
@@ -17,17 +36,29 @@ export interface SqliteSettlementOptions {
   readonly end: () => number;
   /** Unproven refusals kept for each device; older ones are removed. */
   readonly quarantinePerDevice: number;
+  /** Told of each damaged record; it goes to quarantine as it is, and the queue moves on. */
+  readonly onPoison: (position: string, error: Error) => void;
+  readonly now: () => number;
 }
+
+/** What SQLite itself says of a damaged file: after it the service stops (accept/writer-worker.ts). */
+const SQLITE_CORRUPT = 11;
 
 /**
  * Settling on the embedded engines. Journal, archive and feed are one file, so a step is one transaction of a few statements
  * over a range of rows, and a log's bytes are not touched: the owner index grows, rows that lost leave, the position moves.
+ *
+ * Records that were in the file when the service started are read and their checksums proved before they can become anything;
+ * what this very process appended comes from its judges and is not read again.
  *
  * SQL's `substr` counts from 1, so the content hash begins at HASH_AT + 1.
  */
 export class SqliteSettlement implements Settlement {
   readonly #db: DatabaseSync;
   readonly #options: SqliteSettlementOptions;
+  /** The last position that was in the file before this process wrote any. */
+  readonly #found: number;
+  readonly #rows: StatementSync;
   readonly #position: StatementSync;
   readonly #own: StatementSync;
   readonly #losers: StatementSync;
@@ -42,6 +73,8 @@ export class SqliteSettlement implements Settlement {
   constructor(db: DatabaseSync, options: SqliteSettlementOptions) {
     this.#db = db;
     this.#options = options;
+    this.#found = options.end();
+    this.#rows = db.prepare('SELECT seq, kind, log_id, record FROM journal WHERE seq > ? AND seq <= ? ORDER BY seq');
     this.#position = db.prepare("SELECT journal_id, seq FROM positions WHERE name = 'settle'");
     this.#own = db.prepare(
       'INSERT OR IGNORE INTO owners (log_id, seq) SELECT log_id, seq FROM journal WHERE seq > ? AND seq <= ? AND kind = 1 ORDER BY seq',
@@ -102,13 +135,14 @@ export class SqliteSettlement implements Settlement {
   }
 
   #settle(from: number, to: number): SettleStep {
+    const poisoned = from < this.#found ? this.#setAside(from, Math.min(to, this.#found)) : 0;
     const { n: refusals } = this.#countRefusals.get(from, to) as { n: number };
     const owners = Number(this.#own.run(from, to).changes);
     failpoint('inside-settle');
     let duplicates = 0;
     let conflicts = 0;
     // Positions have no gaps, so what is neither a refusal nor an owner lost against an earlier log.
-    if (owners + refusals < to - from) {
+    if (poisoned + owners + refusals < to - from) {
       for (const loser of this.#losers.all(from, to) as unknown as Loser[]) {
         if (hashOf(loser.record).equals(hashOf(loser.owner_record))) duplicates += 1;
         else {
@@ -118,6 +152,7 @@ export class SqliteSettlement implements Settlement {
         this.#remove.run(loser.seq);
       }
     }
+    if (poisoned + owners + refusals + duplicates + conflicts !== to - from) throw gap(from, to);
     if (refusals > 0) {
       for (const { seq, record } of this.#refusals.all(from, to) as unknown as { seq: number; record: Uint8Array }[]) {
         this.#keep(readRefusalRecord(record));
@@ -125,12 +160,30 @@ export class SqliteSettlement implements Settlement {
       }
     }
     this.#move.run(to);
-    return { taken: to - from, owners, duplicates, conflicts, quarantined: refusals + conflicts };
+    return { taken: to - from, owners, duplicates, conflicts, quarantined: poisoned + refusals + conflicts };
+  }
+
+  /** Proves what was in the file already; what cannot be read leaves the journal for quarantine. Returns how many did. */
+  #setAside(from: number, to: number): number {
+    let poisoned = 0;
+    for (const row of this.#rows.all(from, to) as unknown as Row[]) {
+      try {
+        assertReadable(row);
+      } catch (error) {
+        if (!(error instanceof CorruptRecord)) throw error;
+        const position = `${this.#options.journalId}/0/${row.seq}`;
+        this.#options.onPoison(position, error);
+        this.#keep(poisonOf(row.record, position, this.#options.now()));
+        this.#remove.run(row.seq);
+        poisoned += 1;
+      }
+    }
+    return poisoned;
   }
 
   #keep(refusal: Refusal): void {
     const record = refusalRecord(refusal);
-    const logId = record.subarray(24, 40);
+    const logId = record.subarray(LOG_ID_AT, LOG_ID_AT + LOG_ID_BYTES);
     this.#quarantine.run(
       logId,
       hashOf(record),
@@ -146,6 +199,30 @@ export class SqliteSettlement implements Settlement {
   }
 }
 
+/** Of a record that is too short for one: whatever is there, which equals no hash. */
 function hashOf(record: Uint8Array): Buffer {
-  return Buffer.from(record.buffer, record.byteOffset + HASH_AT, HASH_BYTES);
+  return Buffer.from(record.subarray(HASH_AT, HASH_AT + HASH_BYTES));
+}
+
+/** @throws CorruptRecord */
+function assertReadable({ kind, log_id: logId, record }: Row): void {
+  if (kind === RECORD_REFUSAL) {
+    readRefusalRecord(record);
+    return;
+  }
+  if (kind !== RECORD_PLAY) throw new CorruptRecord(`a row of kind ${kind}`);
+  readPlayRecord(record);
+  if (!Buffer.from(logId).equals(record.subarray(LOG_ID_AT, LOG_ID_AT + LOG_ID_BYTES))) {
+    throw new CorruptRecord('a record that stands under the log_id of another');
+  }
+}
+
+/** Rows that were appended are not there, or the owner of a repeat is not: the file is damaged, and nothing is settled over it. */
+function gap(from: number, to: number): Error {
+  return Object.assign(
+    new Error(
+      `rows of the journal between ${from + 1} and ${to} are missing or cannot be told apart: the file is damaged; see docs/operations.md, "The journal is not whole"`,
+    ),
+    { errcode: SQLITE_CORRUPT },
+  );
 }
