@@ -39,6 +39,8 @@ export function readCursor(text: string): ListCursor {
   const [endedAt, logId] = value as unknown[];
   if (typeof endedAt !== 'number' || !Number.isSafeInteger(endedAt) || storable(endedAt) !== endedAt) throw wrong;
   if (typeof logId !== 'string' || !isUuid(logId)) throw wrong;
+  // Node reads base64 with junk in it; a cursor is taken only as it was given.
+  if (writeCursor({ endedAt, logId }) !== text) throw wrong;
   return { endedAt, logId };
 }
 

@@ -185,7 +185,7 @@ export function playRoutes({ archive, feedSignal, publicKey }: PlayRoutesDeps): 
         const last = page.at(-1);
         return {
           items: page,
-          next_cursor: items.length > limit && last ? Buffer.from(`q${last.quarantine_id}`).toString('base64url') : null,
+          next_cursor: items.length > limit && last ? cursorOf(last.quarantine_id) : null,
         };
       },
     );
@@ -248,6 +248,13 @@ function waitOf(text: string | undefined): number {
 
 function beforeOf(cursor: string): number {
   const number = /^q(\d{1,15})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'))?.[1];
-  if (number === undefined) throw new Problem('invalid_parameter', 'The parameter "cursor" must be the `next_cursor` of the page before.');
+  // Node reads base64 with junk in it; a cursor is taken only as it was given.
+  if (number === undefined || cursorOf(Number(number)) !== cursor) {
+    throw new Problem('invalid_parameter', 'The parameter "cursor" must be the `next_cursor` of the page before.');
+  }
   return Number(number);
+}
+
+function cursorOf(quarantineId: number): string {
+  return Buffer.from(`q${quarantineId}`).toString('base64url');
 }
