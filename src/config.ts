@@ -3,6 +3,7 @@
  * every fault is reported at once.
  */
 import { existsSync, readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import path from 'node:path';
 import { parseEnv } from 'node:util';
 import { DEFAULT_RULES, type RuleSettings } from './domain/limits.ts';
@@ -24,7 +25,7 @@ export const SETTINGS = {
   PLAYPROOF_HTTP_PORT: { kind: 'integer', fallback: '8080', min: 0, max: 65_535, about: 'Port to listen on; 0 picks a free one' },
   PLAYPROOF_DATA_DIR: { kind: 'string', fallback: './data', about: 'Directory of the embedded engines; one process at a time' },
   PLAYPROOF_ADMIN_TOKEN: { kind: 'secret', about: 'Token of the administrator; without it one is made at the first start' },
-  PLAYPROOF_PROFILE: { kind: 'string', fallback: 'embedded', oneOf: ['embedded'], about: 'Which engines to run on' },
+  PLAYPROOF_PROFILE: { kind: 'string', fallback: 'embedded', oneOf: ['embedded', 'edge', 'cluster'], about: 'Which engines to run on: embedded needs nothing; edge journals on its own disk; cluster keeps nothing of its own' },
   PLAYPROOF_ROLES: {
     kind: 'list',
     fallback: 'accept,settle,analytics,query',
@@ -100,17 +101,32 @@ export const SETTINGS = {
     max: 1024 ** 4,
     about: 'Free space below which no log is taken; on a small disk at most a twentieth of it',
   },
+  PLAYPROOF_INSTANCE: { kind: 'string', about: 'Stable name of this process among those that settle (profile cluster); the host name when unset' },
+  PLAYPROOF_KAFKA_BROKERS: { kind: 'string', about: 'host:port, separated by commas (profiles edge and cluster)' },
+  PLAYPROOF_KAFKA_PARTITIONS: { kind: 'integer', fallback: '12', min: 1, max: 1_000, about: 'Partitions of topics that are created here' },
+  PLAYPROOF_KAFKA_ALLOW_WEAK: { kind: 'boolean', fallback: 'false', about: 'Take topics whose settings can lose records: a toy, not for billing' },
+  PLAYPROOF_KAFKA_TLS: { kind: 'boolean', fallback: 'false', about: 'Talk TLS to the brokers' },
+  PLAYPROOF_KAFKA_CA_FILE: { kind: 'string', about: 'PEM file of the authority that signed the brokers' certificates' },
+  PLAYPROOF_KAFKA_CERT_FILE: { kind: 'string', about: 'PEM file of our client certificate' },
+  PLAYPROOF_KAFKA_KEY_FILE: { kind: 'string', about: 'PEM file of its private key' },
+  PLAYPROOF_KAFKA_SASL_MECHANISM: { kind: 'string', oneOf: ['', 'PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'], about: 'How to authenticate: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512' },
+  PLAYPROOF_KAFKA_SASL_USERNAME: { kind: 'string', about: 'User name for SASL' },
+  PLAYPROOF_KAFKA_SASL_PASSWORD: { kind: 'secret', about: 'Password for SASL' },
+  PLAYPROOF_MONGODB_URL: { kind: 'secret', about: 'Connection string of the archive and registry (profiles edge and cluster)' },
+  PLAYPROOF_CLICKHOUSE_URL: { kind: 'secret', about: 'http(s)://user:password@host:port of analytics (profiles edge and cluster)' },
 } as const satisfies Record<string, Setting>;
 
 export type SettingName = keyof typeof SETTINGS;
 export type ProcessRole = 'accept' | 'settle' | 'analytics' | 'query';
+
+export type Profile = 'embedded' | 'edge' | 'cluster';
 
 export interface Config {
   readonly host: string;
   readonly port: number;
   readonly dataDir: string;
   readonly adminToken: string | null;
-  readonly profile: 'embedded';
+  readonly profile: Profile;
   readonly roles: ReadonlySet<ProcessRole>;
   readonly logLevel: 'silent' | 'error' | 'warn' | 'info' | 'debug';
   readonly verifyWorkers: number;
@@ -123,6 +139,29 @@ export interface Config {
   readonly requestTimeoutMs: number;
   readonly shutdownMs: number;
   readonly diskReserveBytes: number;
+  readonly instance: string;
+  /** Null on the embedded profile. */
+  readonly engines: EngineSettings | null;
+}
+
+/** Where the distributed engines are. */
+export interface EngineSettings {
+  readonly kafka: KafkaSettings;
+  readonly mongodbUrl: string;
+  readonly clickhouseUrl: string;
+}
+
+export interface KafkaSettings {
+  readonly brokers: string;
+  readonly partitions: number;
+  readonly allowWeak: boolean;
+  readonly tls: boolean;
+  readonly caFile: string | null;
+  readonly certFile: string | null;
+  readonly keyFile: string | null;
+  readonly saslMechanism: string | null;
+  readonly saslUsername: string | null;
+  readonly saslPassword: string | null;
 }
 
 /** Everything that is wrong with the settings, a sentence each. */
@@ -195,13 +234,35 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
   const adminToken = text('PLAYPROOF_ADMIN_TOKEN') ?? null;
   if (adminToken !== null && !isToken(adminToken))
     faults.push('PLAYPROOF_ADMIN_TOKEN must be 32 to 256 printable ASCII characters without spaces');
+  const optional = (name: SettingName): string | null => (text(name) === undefined ? null : string(name));
+  const profile = string('PLAYPROOF_PROFILE') as Profile;
+  const needed = (name: SettingName): string => {
+    if (text(name) === undefined) faults.push(`${name} must be set on the profile ${profile}`);
+    return text(name) ?? '';
+  };
+  const engines = (): EngineSettings => ({
+    kafka: {
+      brokers: needed('PLAYPROOF_KAFKA_BROKERS'),
+      partitions: number('PLAYPROOF_KAFKA_PARTITIONS'),
+      allowWeak: boolean('PLAYPROOF_KAFKA_ALLOW_WEAK'),
+      tls: boolean('PLAYPROOF_KAFKA_TLS'),
+      caFile: optional('PLAYPROOF_KAFKA_CA_FILE'),
+      certFile: optional('PLAYPROOF_KAFKA_CERT_FILE'),
+      keyFile: optional('PLAYPROOF_KAFKA_KEY_FILE'),
+      saslMechanism: optional('PLAYPROOF_KAFKA_SASL_MECHANISM'),
+      saslUsername: optional('PLAYPROOF_KAFKA_SASL_USERNAME'),
+      saslPassword: optional('PLAYPROOF_KAFKA_SASL_PASSWORD'),
+    },
+    mongodbUrl: needed('PLAYPROOF_MONGODB_URL'),
+    clickhouseUrl: needed('PLAYPROOF_CLICKHOUSE_URL'),
+  });
   const maxAheadMs = number('PLAYPROOF_MAX_AHEAD_SECONDS') * 1000;
   const config: Config = {
     host: string('PLAYPROOF_HTTP_HOST'),
     port: number('PLAYPROOF_HTTP_PORT'),
     dataDir: path.resolve(string('PLAYPROOF_DATA_DIR')),
     adminToken,
-    profile: string('PLAYPROOF_PROFILE') as Config['profile'],
+    profile,
     roles: new Set(list('PLAYPROOF_ROLES') as ProcessRole[]),
     logLevel: string('PLAYPROOF_LOG_LEVEL') as Config['logLevel'],
     verifyWorkers: number('PLAYPROOF_VERIFY_WORKERS'),
@@ -221,6 +282,8 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
     requestTimeoutMs: number('PLAYPROOF_REQUEST_TIMEOUT_SECONDS') * 1000,
     shutdownMs: number('PLAYPROOF_SHUTDOWN_SECONDS') * 1000,
     diskReserveBytes: number('PLAYPROOF_DISK_RESERVE_BYTES'),
+    instance: text('PLAYPROOF_INSTANCE') ?? hostname(),
+    engines: profile === 'embedded' ? null : engines(),
   };
   if (config.profile === 'embedded' && config.roles.size !== 4 && faults.length === 0) {
     faults.push('PLAYPROOF_ROLES: the embedded profile runs all four roles in one installation; leave it unset');
