@@ -74,7 +74,11 @@ export class Dispatcher {
       quarantinePerDevice: config.quarantinePerDevice,
       diskReserveBytes: config.diskReserveBytes,
     };
-    this.#writer = new Worker(new URL('./writer-worker.ts', import.meta.url), { workerData: writerData, transferList: ports });
+    this.#writer = new Worker(new URL('./writer-worker.ts', import.meta.url), {
+      name: 'writer',
+      workerData: writerData,
+      transferList: ports,
+    });
     this.#writer.on('message', (message: Answers | WriterNote) => {
       if (message.type === 'answers') this.#answered(message);
       else events.onNote(message);
@@ -82,7 +86,7 @@ export class Dispatcher {
     this.#watch(this.#writer, 'writer', events);
     for (const { port1 } of channels) {
       const workerData: JudgeWorkerData = { registryFile: path.join(config.dataDir, REGISTRY_FILE), settings, writer: port1 };
-      const worker = new Worker(new URL('./judge-worker.ts', import.meta.url), { workerData, transferList: [port1] });
+      const worker = new Worker(new URL('./judge-worker.ts', import.meta.url), { name: 'judge', workerData, transferList: [port1] });
       this.#judges.push({ worker, inFlight: 0 });
       this.#watch(worker, 'judge', events);
     }

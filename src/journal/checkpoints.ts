@@ -22,7 +22,7 @@ export class Checkpoints {
   constructor(dataDir: string, db: DatabaseSync, onFailure: (error: Error & { errcode?: number }) => void) {
     this.#db = db;
     this.#onFailure = onFailure;
-    this.#worker = new Worker(new URL('./checkpoint-worker.ts', import.meta.url), { workerData: { dataDir } });
+    this.#worker = new Worker(new URL('./checkpoint-worker.ts', import.meta.url), { name: 'checkpoint', workerData: { dataDir } });
     this.#worker.on('message', (result: CheckpointResult) => this.#done(result));
     this.#worker.on('error', (error: Error) => onFailure(error));
   }

@@ -20,7 +20,7 @@ export class ArchiveReader implements PlayArchive {
 
   /** @param onFailure The thread died; reading is over. @param onFault A call failed for a reason of ours. */
   constructor(file: string, onFailure: (error: Error) => void, onFault: (message: string) => void) {
-    this.#worker = new Worker(new URL('./reader-worker.ts', import.meta.url), { workerData: { file } });
+    this.#worker = new Worker(new URL('./reader-worker.ts', import.meta.url), { name: 'reader', workerData: { file } });
     this.#worker.on('error', onFailure);
     this.#worker.on('message', (result: ReaderResult) => {
       const pending = this.#pending.get(result.id);
