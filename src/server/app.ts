@@ -7,9 +7,8 @@ import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { Config } from '../config.ts';
 import { VERSION } from '../version.ts';
-import type { Identity } from './access.ts';
 import { AllowedMethods } from './allowed-methods.ts';
-import { addAuthentication, demandAccess } from './auth.ts';
+import { addAuthentication, type Authenticate, demandAccess } from './auth.ts';
 import { type Budget, ByteBudget } from './body.ts';
 import { addBodyParsers, DEFAULT_BODY_BYTES } from './body-parsers.ts';
 import { answerClientError, boundServer, closeWhereUnread, enterRequest, MAX_HEADER_BYTES } from './connection.ts';
@@ -24,7 +23,7 @@ export interface AppDeps {
   readonly config: Pick<Config, 'requestTimeoutMs' | 'maxInFlightBytes'>;
   readonly logger: Logger;
   /** Null: this token is not known. */
-  readonly authenticate: (token: string) => Identity | null;
+  readonly authenticate: Authenticate;
   /** Each route sets `config: { access }` and has TypeBox schemas. */
   readonly plugins: readonly FastifyPluginAsync[];
   readonly health: Health;

@@ -1,5 +1,5 @@
 /** Who asks: the bearer token of a request, held against what its route demands. Runs before the body is read. */
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { isToken } from '../config.ts';
 import { type Access, allows, type Identity } from './access.ts';
 import { Problem } from './problem.ts';
@@ -15,10 +15,13 @@ declare module 'fastify' {
   }
 }
 
+/** Who holds a token; null: nobody. Rejects with a Problem where nobody can tell now. */
+export type Authenticate = (token: string) => Identity | null | Promise<Identity | null>;
+
 const identities = new WeakMap<FastifyRequest, Identity>();
 
 /** @param authenticate Answers null for a token that is not known. */
-export function addAuthentication(app: FastifyInstance, authenticate: (token: string) => Identity | null): void {
+export function addAuthentication(app: FastifyInstance, authenticate: Authenticate): void {
   app.decorateRequest('identity', {
     getter(this: FastifyRequest) {
       const identity = identities.get(this);
@@ -33,22 +36,28 @@ export function addAuthentication(app: FastifyInstance, authenticate: (token: st
       done();
       return;
     }
-    const identity = identityOf(request, authenticate);
-    if (identity === null) {
-      const given = request.headers.authorization !== undefined;
-      reply.header('www-authenticate', given ? 'Bearer error="invalid_token"' : 'Bearer');
-      done(
-        given
-          ? new Problem('unauthorized', 'The token is not known here; send `Authorization: Bearer <token>` with a valid one.')
-          : new Problem('unauthorized', 'Send a token as `Authorization: Bearer <token>`.'),
-      );
-    } else if (!allows(access, identity.role)) {
-      done(new Problem('forbidden', `The role ${identity.role} may not do this; use a token of the role ${needed(access)}.`));
-    } else {
-      identities.set(request, identity);
-      done();
-    }
+    const decide = (identity: Identity | null): void => {
+      const fault = refusalOf(request, reply, access, identity);
+      if (fault === null && identity !== null) identities.set(request, identity);
+      done(fault ?? undefined);
+    };
+    const found = identityOf(request, authenticate);
+    if (found instanceof Promise) found.then(decide, done);
+    else decide(found);
   });
+}
+
+function refusalOf(request: FastifyRequest, reply: FastifyReply, access: Access, identity: Identity | null): Problem | null {
+  if (identity !== null) {
+    if (allows(access, identity.role)) return null;
+    return new Problem('forbidden', `The role ${identity.role} may not do this; use a token of the role ${needed(access)}.`);
+  }
+  if (request.headers.authorization === undefined) {
+    reply.header('www-authenticate', 'Bearer');
+    return new Problem('unauthorized', 'Send a token as `Authorization: Bearer <token>`.');
+  }
+  reply.header('www-authenticate', 'Bearer error="invalid_token"');
+  return new Problem('unauthorized', 'The token is not known here; send `Authorization: Bearer <token>` with a valid one.');
 }
 
 /** Refuses routes of this scope that do not say who may use them. */
@@ -60,7 +69,7 @@ export function demandAccess(scope: FastifyInstance): void {
   });
 }
 
-function identityOf(request: FastifyRequest, authenticate: (token: string) => Identity | null): Identity | null {
+function identityOf(request: FastifyRequest, authenticate: Authenticate): Identity | null | Promise<Identity | null> {
   const [scheme, token, ...rest] = (request.headers.authorization ?? '').split(' ');
   if (scheme?.toLowerCase() !== 'bearer' || token === undefined || rest.length > 0 || !isToken(token)) return null;
   return authenticate(token);

@@ -53,9 +53,9 @@ const ALLOWED_PACKAGES: readonly { readonly under: string; readonly packages: re
 ];
 
 /** Files that only some others may import. */
-const BACKEND = /^src\/(.*\/sqlite-[a-z-]+\.ts|analytics\/embedded\/)/;
+const BACKEND = /^src\/(.*\/(sqlite|mongo|kafka|edge)-[a-z-]+\.ts|analytics\/embedded\/)/;
 /** Where a thread, a process or a command begins: each composes what runs in it. */
-const ROOT = /^src\/(main\.ts|cli\/|.*-worker\.ts|analytics\/embedded\/child\.ts)/;
+const ROOT = /^src\/(compose\/|cli\/|.*-worker\.ts|.*-process\.ts|analytics\/embedded\/child\.ts)/;
 
 const GUARDED: readonly { readonly target: RegExp; readonly importers: RegExp; readonly why: string }[] = [
   { target: /^(?!src\/domain\/)/, importers: /^(?!src\/domain\/)/, why: 'the domain imports nothing of ours' },
