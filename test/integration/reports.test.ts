@@ -51,6 +51,11 @@ async function taken(logs: readonly SignedLog[]): Promise<void> {
   await waitComplete(service);
 }
 
+/** One play in the middle of each hour that passes. */
+async function playEachHour(start: number, hours: number): Promise<void> {
+  await taken(Array.from({ length: hours }, (_, hour) => play(world, { endedAt: start + hour * HOUR_MS + HOUR_MS / 2 })));
+}
+
 test('an empty report says why it is empty', async () => {
   const { status, json } = await report('by=day');
   expect([status, json.rows]).toEqual([200, []]);
@@ -116,18 +121,13 @@ describe('figures', () => {
 });
 
 describe('days of Berlin around a change of its clocks', () => {
-  const perHour = async (start: number, hours: number): Promise<void> => {
-    // One play in the middle of each hour that passes.
-    await taken(Array.from({ length: hours }, (_, hour) => play(world, { endedAt: start + hour * HOUR_MS + HOUR_MS / 2 })));
-  };
-
   test.each([
     ['spring', 23, CHANGES.spring],
     ['autumn', 25, CHANGES.autumn],
   ] as const)('the %s day has %i hours', async (_, hours, change) => {
     const midnight = Temporal.Instant.fromEpochMilliseconds(change).toZonedDateTimeISO(ZONE).startOfDay();
     const [start, date] = [midnight.epochMilliseconds, midnight.toPlainDate().toString()];
-    await perHour(start, hours);
+    await playEachHour(start, hours);
     const span = `from=${new Date(start).toISOString()}&to=${new Date(start + hours * HOUR_MS).toISOString()}`;
     const days = await report(`by=day&time_zone=${ZONE}&${span}`);
     expect(days.json.rows.map((row: { day: string; plays: number }) => [row.day, row.plays])).toEqual([[date, hours]]);
