@@ -4,7 +4,7 @@ import os from 'node:os';
 import { describeMachine, measureVerifySpeed } from './machine.ts';
 import { type Measured, measure, type Scenario } from './measure.ts';
 import { type BenchOptions, HELP, readOptions } from './options.ts';
-import { type BenchResult, describe, holdAgainstTargets } from './report.ts';
+import { type BenchResult, describe, describeStages, holdAgainstTargets } from './report.ts';
 import { runStages } from './stages.ts';
 
 const EXIT_WRONG = 1;
@@ -25,7 +25,7 @@ export async function runBench(args: readonly string[]): Promise<number> {
   }
   const directory = options.dir ?? os.tmpdir();
   if (options.stages) {
-    console.log((await runStages(directory)).join('\n'));
+    console.log(describeStages(await runStages(directory, tell)).join('\n'));
     return 0;
   }
   const startedAt = new Date().toISOString();

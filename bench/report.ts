@@ -1,6 +1,7 @@
 /** The figures as a table for people, and held against the targets. */
 import type { Machine, VerifySpeed } from './machine.ts';
 import type { Measured } from './measure.ts';
+import type { StageCost } from './stages.ts';
 
 export interface BenchResult {
   readonly format: 1;
@@ -105,6 +106,15 @@ export function describe(result: BenchResult): string {
     ...verdict(runs),
   ];
   return lines.join('\n');
+}
+
+export function describeStages(stages: readonly StageCost[]): string[] {
+  const sum = stages.filter(({ inSum }) => inSum).reduce((total, { cpuMicros }) => total + cpuMicros, 0);
+  return table([
+    ['stage', 'thread', 'CPU µs a log', ''],
+    ...stages.map(({ name, where, cpuMicros, inSum }) => [name, where, cpuMicros.toFixed(2), inSum ? '' : 'not in the sum']),
+    ['sum, without HTTP', '', sum.toFixed(2), ''],
+  ]);
 }
 
 function threads(runs: readonly Measured[]): string[] {
