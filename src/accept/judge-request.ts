@@ -11,7 +11,7 @@ import { type RawLog, readBatch, readSingleLog } from '../domain/strict-json.ts'
 import { formatInstant, parseTimestamp } from '../domain/timestamp.ts';
 import { Problem, type ProblemExtra } from '../server/problem.ts';
 import type { JobRequest } from './messages.ts';
-import { RegistryUnavailable, type RegistryView } from './registry-view.ts';
+import { type FactIds, RegistryUnavailable, type RegistryView } from './registry-view.ts';
 
 export interface JudgeSettings {
   readonly rules: RuleSettings;
@@ -64,27 +64,31 @@ export async function judgeRequest(
     } else if (result.outcome === 'unreadable' && result.deviceId !== null) ids.devices.add(result.deviceId);
   }
   const context = { receivedAt: request.receivedAt, clockChecked, rules: settings.rules };
-  try {
-    const loaded = view.prepare(ids, REGISTRY_MAX_AGE_MS);
-    if (loaded) await loaded;
-    for (const log of logs) log.result = log.decoded ? judge(log.decoded, view.facts, context) : placed(log.result, view.facts);
-    if (logs.some(restsOnRegistry)) {
-      const before = logs.map((log) => (restsOnRegistry(log) ? factsOf(log.decoded, view.facts) : null));
-      const fresh = view.prepare(ids, REGISTRY_FRESH_MS);
-      if (fresh) await fresh;
-      for (const [i, log] of logs.entries()) {
-        const old = before[i];
-        // The same facts give the same verdict; only changed ones are worth another verification.
-        if (old && log.decoded && factsOf(log.decoded, view.facts).some((fact, j) => fact !== old[j])) {
-          log.result = judge(log.decoded, view.facts, context);
-        }
-      }
-    }
-  } catch (error) {
-    if (!(error instanceof RegistryUnavailable)) throw error;
-    for (const log of logs) if (log.decoded) log.result = unavailable(log.decoded);
+  // Until the registry was asked every readable log stands as `unavailable`.
+  if (!(await prepared(view, ids, REGISTRY_MAX_AGE_MS))) return { problem: null, logs };
+  for (const log of logs) log.result = log.decoded ? judge(log.decoded, view.facts, context) : placed(log.result, view.facts);
+  const resting = logs.filter(restsOnRegistry).map((log) => ({ log, before: factsOf(log.decoded, view.facts) }));
+  if (resting.length === 0) return { problem: null, logs };
+  const fresh = await prepared(view, ids, REGISTRY_FRESH_MS);
+  for (const { log, before } of resting) {
+    if (!log.decoded) continue;
+    // A refusal that could not be looked at again is none; the neighbours stand. The same facts give the same verdict.
+    if (!fresh) log.result = unavailable(log.decoded);
+    else if (factsOf(log.decoded, view.facts).some((fact, i) => fact !== before[i])) log.result = judge(log.decoded, view.facts, context);
   }
   return { problem: null, logs };
+}
+
+/** Whether the registry could be asked. */
+async function prepared(view: RegistryView, ids: FactIds, maxAgeMs: number): Promise<boolean> {
+  try {
+    const loaded = view.prepare(ids, maxAgeMs);
+    if (loaded) await loaded;
+    return true;
+  } catch (error) {
+    if (error instanceof RegistryUnavailable) return false;
+    throw error;
+  }
 }
 
 function restsOnRegistry({ result }: JudgedLog): boolean {
