@@ -5,7 +5,7 @@
  * It is written after each commit and before anyone hears of it, so it is never ahead of what is durable, and after a crash of
  * the process it is exact. It is not synced each time: after a power cut it may be behind, never ahead.
  */
-import { closeSync, existsSync, fdatasyncSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fdatasyncSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 
 export interface MarkState {
@@ -24,10 +24,14 @@ export class Mark {
   readonly #bytes = Buffer.alloc(BYTES);
 
   constructor(file: string, state: MarkState) {
-    this.#fd = openSync(file, existsSync(file) ? 'r+' : 'w+', 0o640);
+    // The first one is made under another name: a crash in the middle must not leave a mark that looks damaged.
+    const isNew = !existsSync(file);
+    const made = isNew ? `${file}.new` : file;
+    this.#fd = openSync(made, isNew ? 'w+' : 'r+', 0o640);
     this.#bytes.write(state.journalId, 0, 'latin1');
     this.set(state.end, state.clean);
-    this.sync();
+    fsyncSync(this.#fd);
+    if (isNew) renameSync(made, file);
   }
 
   set(end: number, clean = false): void {

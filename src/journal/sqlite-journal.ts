@@ -119,9 +119,10 @@ export class SqliteJournal implements Journal {
       const result = this.db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number };
       clean = result.busy === 0;
     }
-    this.db.close();
+    // Before closing, which removes the emptied log: a crash in between must not look as if that had been lost.
     this.#mark.set(this.#end, clean);
     this.#mark.sync();
+    this.db.close();
     this.#mark.close();
   }
 
