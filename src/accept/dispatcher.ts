@@ -8,8 +8,9 @@ import type { Config } from '../config.ts';
 import type { Counters } from '../counters.ts';
 import { REGISTRY_FILE } from '../registry/database.ts';
 import { Problem } from '../server/problem.ts';
-import type { JudgeWorkerData } from './judge-worker.ts';
+import type { JudgeWorkerData, RegistryPlace } from './judge-worker.ts';
 import type { Answers, Job, JobRequest } from './messages.ts';
+import type { WriterOrder } from './writer-engines.ts';
 import type { WriterNote, WriterWorkerData } from './writer-worker.ts';
 
 /** Always taken, however long they wait: the contract's 64 batches and 128 singles. */
@@ -67,12 +68,11 @@ export class Dispatcher {
     const settings = { rules: config.rules, batchLogs: config.batchLogs, requireDeviceTime: config.requireDeviceTime };
     const channels = Array.from({ length: config.verifyWorkers }, () => new MessageChannel());
     const ports = channels.map(({ port2 }) => port2);
+    const { profile, dataDir, quarantinePerDevice, diskReserveBytes, engines } = config;
     const writerData: WriterWorkerData = {
-      dataDir: config.dataDir,
       judges: ports,
       counters: counters.shared,
-      quarantinePerDevice: config.quarantinePerDevice,
-      diskReserveBytes: config.diskReserveBytes,
+      options: { profile, dataDir, quarantinePerDevice, diskReserveBytes, engines },
     };
     this.#writer = new Worker(new URL('./writer-worker.ts', import.meta.url), {
       name: 'writer',
@@ -85,7 +85,7 @@ export class Dispatcher {
     });
     this.#watch(this.#writer, 'writer', events);
     for (const { port1 } of channels) {
-      const workerData: JudgeWorkerData = { registryFile: path.join(config.dataDir, REGISTRY_FILE), settings, writer: port1 };
+      const workerData: JudgeWorkerData = { registry: registryPlace(config), settings, writer: port1 };
       const worker = new Worker(new URL('./judge-worker.ts', import.meta.url), { name: 'judge', workerData, transferList: [port1] });
       this.#judges.push({ worker, inFlight: 0 });
       this.#watch(worker, 'judge', events);
@@ -134,6 +134,11 @@ export class Dispatcher {
     });
   }
 
+  /** Hands an order to the writer thread. */
+  tell(order: WriterOrder): void {
+    this.#writer.postMessage(order);
+  }
+
   /** Answers what is in flight, settles everything, closes the journal. */
   async close(): Promise<void> {
     this.#stopping = true;
@@ -143,7 +148,7 @@ export class Dispatcher {
         if (message.type === 'closed') resolve();
       });
     });
-    this.#writer.postMessage('stop');
+    this.tell({ type: 'stop' });
     await closed;
     await Promise.all(this.#judges.map(({ worker }) => worker.terminate()));
     await this.#writer.terminate();
@@ -219,6 +224,10 @@ export class Dispatcher {
       if (!this.#stopping) events.onNote({ type: 'fatal', message: `the ${name} thread ended by itself` });
     });
   }
+}
+
+function registryPlace({ engines, dataDir }: Config): RegistryPlace {
+  return engines ? { engine: 'mongodb', url: engines.mongodbUrl } : { engine: 'sqlite', file: path.join(dataDir, REGISTRY_FILE) };
 }
 
 function overloaded(waitMs: number): Problem {

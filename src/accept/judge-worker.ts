@@ -1,20 +1,31 @@
 /** A judge thread: takes jobs from the HTTP thread, hands judged logs straight to the writer thread. */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { failpoint } from '../failpoints.ts';
-import { SqliteRegistryView } from '../registry/sqlite-view.ts';
 import { type JudgeSettings, judgeRequest } from './judge-request.ts';
 import type { Job } from './messages.ts';
 import { Packer } from './pack.ts';
+import type { RegistryView } from './registry-view.ts';
+
+/** Where a judge looks devices, campaigns and contents up; plain data, since it crosses a thread border. */
+export type RegistryPlace = { readonly engine: 'sqlite'; readonly file: string } | { readonly engine: 'mongodb'; readonly url: string };
 
 export interface JudgeWorkerData {
-  readonly registryFile: string;
+  readonly registry: RegistryPlace;
   readonly settings: JudgeSettings;
   readonly writer: MessagePort;
 }
 
-const { registryFile, settings, writer } = workerData as JudgeWorkerData;
-const view = new SqliteRegistryView(registryFile);
+const { registry, settings, writer } = workerData as JudgeWorkerData;
 
+async function openView(): Promise<RegistryView> {
+  if (registry.engine === 'mongodb') {
+    throw new Error('the registry on MongoDB is not offered by this version');
+  }
+  const { SqliteRegistryView } = await import('../registry/sqlite-view.ts');
+  return new SqliteRegistryView(registry.file);
+}
+
+const opened = openView();
 // Jobs are taken one after another: a registry that must be waited for holds up this thread's jobs, not their order.
 let tail: Promise<void> = Promise.resolve();
 parentPort?.on('message', (message: Job) => {
@@ -26,6 +37,7 @@ parentPort?.on('message', (message: Job) => {
 });
 
 async function judgeJob({ job, bodies, requests }: Job): Promise<void> {
+  const view = await opened;
   const packer = new Packer();
   for (const request of requests) {
     const body = new Uint8Array(bodies, request.at, request.length);

@@ -1,28 +1,20 @@
 /**
- * The writer thread: the one writer of `playproof.db`. Judged logs come in over a port from each judge thread, go through rule
- * 4 into the journal, are answered to the HTTP thread, and are settled between two groups.
+ * The writer thread: all judged logs of a process pass here. They come in over a port from each judge thread, go through rule 4
+ * into the journal, and are answered to the HTTP thread once they are durable.
  */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import { SqliteSettledLogs } from '../archive/sqlite-archive.ts';
 import { Counters } from '../counters.ts';
-import { Checkpoints } from '../journal/checkpoints.ts';
-import { DiskSpace } from '../journal/disk-space.ts';
 import { JournalBroken } from '../journal/journal.ts';
-import { isDiskFull, SqliteJournal } from '../journal/sqlite-journal.ts';
-import { SettleLoop } from '../settle/settle-loop.ts';
-import { PositionLost } from '../settle/settlement.ts';
-import { SqliteSettlement } from '../settle/sqlite-settlement.ts';
 import { Allowance } from './allowance.ts';
 import type { Answers, Judged } from './messages.ts';
 import { Recorder } from './recorder.ts';
 import { SeenWindow } from './seen.ts';
+import type { OpenWriterEngines, WriterEngineOptions, WriterEngines, WriterOrder } from './writer-engines.ts';
 
 export interface WriterWorkerData {
-  readonly dataDir: string;
   readonly judges: readonly MessagePort[];
   readonly counters: SharedArrayBuffer;
-  readonly quarantinePerDevice: number;
-  readonly diskReserveBytes: number;
+  readonly options: WriterEngineOptions;
 }
 
 /** From the writer to the HTTP thread, beside Answers. */
@@ -34,6 +26,12 @@ export type WriterNote =
   /** The service must stop acknowledging and exit. */
   | { readonly type: 'fatal'; readonly message: string }
   | { readonly type: 'closed' };
+
+const OPENERS: Readonly<Record<WriterEngineOptions['profile'], () => Promise<OpenWriterEngines>>> = {
+  embedded: async () => (await import('../compose/writer-embedded.ts')).openEmbedded,
+  edge: async () => (await import('../compose/writer-edge.ts')).openEdge,
+  cluster: async () => (await import('../compose/writer-cluster.ts')).openCluster,
+};
 
 /** How long an acknowledged log is remembered, so that a repeat is answered as one. */
 const SEEN_MS = 600_000;
@@ -47,79 +45,60 @@ function note(message: WriterNote): void {
   parentPort?.postMessage(message);
 }
 
-function start(): void {
-  const disk = new DiskSpace(data.dataDir, data.diskReserveBytes);
-  const journal = new SqliteJournal(data.dataDir, () => !disk.low);
-  const settlement = new SqliteSettlement(journal.db, {
-    journalId: journal.journalId,
-    end: () => journal.end,
-    quarantinePerDevice: data.quarantinePerDevice,
-    onPoison: (position, error) =>
-      note({
-        type: 'log',
-        level: 'error',
-        message: `journal record ${position} is damaged and was set aside in quarantine: ${error.message}`,
-      }),
-    now: Date.now,
-  });
-  counters.set('end', journal.end);
-  counters.set('settled', settlement.position());
-  const checkpoints = new Checkpoints(data.dataDir, journal.db, (error) => failed('a checkpoint', error));
-  const loop = new SettleLoop({
-    settlement,
-    backlog: () => journal.end - settlement.position(),
+async function start(): Promise<void> {
+  const open = await OPENERS[data.options.profile]();
+  const engines = await open({
+    options: data.options,
     counters,
-    onStep: ({ taken }) => {
-      counters.add('settled', taken);
-      if (taken > 0) note({ type: 'settled' });
-    },
-    onFailure: (error) => failed('settling', error),
+    rememberedSince: () => Math.max(born, Date.now() - SEEN_MS),
+    onSettled: () => note({ type: 'settled' }),
+    log: (level, message) => note({ type: 'log', level, message }),
+    fatal: (message) => note({ type: 'fatal', message }),
   });
-  const recorder = new Recorder({
-    journal,
-    settled: new SqliteSettledLogs(journal.db, () => Math.max(born, Date.now() - SEEN_MS)),
-    seen,
-    allowance: new Allowance(data.quarantinePerDevice),
-    counters,
-    clock: () => performance.now(),
-    onArchiveFailure: seldom((error) => failed('asking the archive', error instanceof Error ? error : new Error(String(error)))),
-    onJournalFailure: (error) => {
-      if (error instanceof JournalBroken) note({ type: 'fatal', message: error.message });
-      else note({ type: 'log', level: 'warn', message: error instanceof Error ? error.message : String(error) });
-    },
-  });
-
-  async function take(judged: Judged): Promise<void> {
-    const { answers, bytes } = await recorder.record(judged);
-    counters.set('end', journal.end);
-    counters.set('seen', seen.size);
-    checkpoints.wrote(journal.takeWritten());
-    const message: Answers = { type: 'answers', job: judged.job, answers, bytes };
-    parentPort?.postMessage(message, [bytes]);
-    loop.nudge();
-  }
-
-  async function stop(): Promise<void> {
-    loop.stop();
-    await loop.drain().catch((error: Error) => failed('settling', error));
-    await checkpoints.close();
-    disk.close();
-    journal.close();
-    note({ type: 'closed' });
-    for (const port of data.judges) port.close();
-    parentPort?.close();
-  }
-
+  const recorder = recorderOn(engines);
   for (const port of data.judges) {
     port.on('message', (judged: Judged) => {
-      take(judged).catch((error: unknown) => note({ type: 'fatal', message: `the writer failed: ${String(error)}` }));
+      take(recorder, engines, judged).catch((error: unknown) => note({ type: 'fatal', message: `the writer failed: ${String(error)}` }));
     });
   }
-  parentPort?.on('message', (message: 'stop') => {
-    if (message === 'stop') void stop();
+  parentPort?.on('message', (order: WriterOrder) => {
+    if (order.type === 'stop') void stop(engines);
+    else engines.told(order);
   });
-  note({ type: 'ready', journalId: journal.journalId });
-  loop.nudge();
+  note({ type: 'ready', journalId: engines.journal.journalId });
+}
+
+function recorderOn({ journal, settled }: WriterEngines): Recorder {
+  return new Recorder({
+    journal,
+    settled,
+    seen,
+    allowance: new Allowance(data.options.quarantinePerDevice),
+    counters,
+    clock: () => performance.now(),
+    onArchiveFailure: seldom((error) => note({ type: 'log', level: 'error', message: `asking the archive failed: ${messageOf(error)}` })),
+    onJournalFailure: (error) => {
+      if (error instanceof JournalBroken) note({ type: 'fatal', message: error.message });
+      else tellFull(error);
+    },
+  });
+}
+
+const tellFull = seldom((error) => note({ type: 'log', level: 'warn', message: messageOf(error) }));
+
+async function take(recorder: Recorder, engines: WriterEngines, judged: Judged): Promise<void> {
+  const { answers, bytes } = await recorder.record(judged);
+  counters.set('seen', seen.size);
+  const message: Answers = { type: 'answers', job: judged.job, answers, bytes };
+  parentPort?.postMessage(message, [bytes]);
+  engines.appended();
+}
+
+async function stop(engines: WriterEngines): Promise<void> {
+  await engines.close();
+  note({ type: 'closed' });
+  for (const port of data.judges) port.close();
+  parentPort?.close();
 }
 
 /** A log line for each of a flood of logs helps nobody: one a second does. */
@@ -132,20 +111,8 @@ function seldom(tell: (error: unknown) => void): (error: unknown) => void {
   };
 }
 
-/** A full disk passes; a lost position stops settling alone; after any other fault of the file nobody knows what it holds. */
-function failed(what: string, error: Error & { errcode?: number }): void {
-  const fatal = error instanceof PositionLost ? false : error.errcode !== undefined && !isDiskFull(error) && isFileFault(error.errcode);
-  if (fatal) note({ type: 'fatal', message: `${what} failed: ${error.message}` });
-  else note({ type: 'log', level: 'error', message: `${what} failed: ${error.message}` });
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
-/** SQLite's IOERR, CORRUPT, CANTOPEN and NOTADB. */
-function isFileFault(errcode: number): boolean {
-  return [10, 11, 14, 26].includes(errcode & 0xff);
-}
-
-try {
-  start();
-} catch (error) {
-  note({ type: 'fatal', message: error instanceof Error ? error.message : String(error) });
-}
+start().catch((error: unknown) => note({ type: 'fatal', message: messageOf(error) }));
