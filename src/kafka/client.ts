@@ -54,8 +54,11 @@ function firstLine(text: string): string {
   return text.split('\n', 1)[0] ?? '';
 }
 
-/** One call of the callback interface as a promise: `await settled((done) => producer.flush(1000, done))`. */
-export function settled<T = void>(start: (done: Done<T>) => unknown): Promise<T> {
+/**
+ * One call of the callback interface as a promise: `await settled((done) => producer.flush(1000, done))`. Name the type where the
+ * result is used: `await settled<Watermarks>((done) => …)`. Rejects with a KafkaError.
+ */
+export function settled<T = unknown>(start: (done: Done<T>) => unknown): Promise<T> {
   return new Promise((resolve, reject) => {
     start((error, value) => {
       if (error) reject(error);

@@ -1,12 +1,16 @@
 /**
- * The real engines for tests, each in a temporary directory. They end with the test process, even when that is killed. The
- * directory is removed by `stop`, and kept (with its path printed) where the test failed: `stop({ keep: true })`.
+ * The real engines for tests, each in a temporary directory. They end with the test process, even when that is killed. `dispose` ends
+ * an engine and removes its directory; after a failed test, `dispose({ keep: true })` leaves it for reading and prints where it is.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { type ClickHouseOptions, type ClickHouseServer, launchClickHouse } from '../../../scripts/engines/clickhouse.ts';
 import { type KafkaCluster, type KafkaOptions, launchKafka } from '../../../scripts/engines/kafka.ts';
 import { launchMongo, type MongoServer } from '../../../scripts/engines/mongo.ts';
+
+export { kafkaTool } from '../../../scripts/engines/java.ts';
+export { javaConsume } from './witness.ts';
 
 /** What every engine has on top of itself. */
 export interface InDirectory {
@@ -15,7 +19,7 @@ export interface InDirectory {
   readonly dispose: (options?: { readonly keep?: boolean }) => Promise<void>;
 }
 
-type Started<Engine> = Engine & InDirectory;
+export type Started<Engine> = Engine & InDirectory;
 
 async function inDirectory<Engine extends { stop(): Promise<void> }>(
   name: string,
@@ -44,4 +48,9 @@ export function startKafka(options: Omit<KafkaOptions, 'directory'> = { brokers:
 
 export function startMongo(): Promise<Started<MongoServer>> {
   return inDirectory('mongo', (directory) => launchMongo({ directory }));
+}
+
+/** ClickHouse's HTTP interface in front of chDB. */
+export function startClickHouse(options: Omit<ClickHouseOptions, 'directory'> = {}): Promise<Started<ClickHouseServer>> {
+  return inDirectory('clickhouse', (directory) => launchClickHouse({ ...options, directory }));
 }
