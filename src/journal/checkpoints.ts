@@ -17,6 +17,7 @@ export class Checkpoints {
   readonly #onFailure: (error: Error & { errcode?: number }) => void;
   #bytes = 0;
   #running = false;
+  #gone = false;
 
   /** @param db The writing connection. */
   constructor(dataDir: string, db: DatabaseSync, onFailure: (error: Error & { errcode?: number }) => void) {
@@ -25,6 +26,9 @@ export class Checkpoints {
     this.#worker = new Worker(new URL('./checkpoint-worker.ts', import.meta.url), { name: 'checkpoint', workerData: { dataDir } });
     this.#worker.on('message', (result: CheckpointResult) => this.#done(result));
     this.#worker.on('error', (error: Error) => onFailure(error));
+    this.#worker.on('exit', () => {
+      this.#gone = true;
+    });
   }
 
   wrote(bytes: number): void {
@@ -36,6 +40,7 @@ export class Checkpoints {
   }
 
   async close(): Promise<void> {
+    if (this.#gone) return;
     const exited = once(this.#worker, 'exit');
     this.#worker.postMessage('close');
     await exited;

@@ -47,6 +47,7 @@ export class SqliteJournal implements Journal {
   readonly #markTimer: NodeJS.Timeout;
 
   readonly #hasRoom: () => boolean;
+  readonly #file: string;
 
   /**
    * @param hasRoom Asked before each append: whether the disk has room for more.
@@ -55,6 +56,7 @@ export class SqliteJournal implements Journal {
   constructor(dataDir: string, hasRoom: () => boolean = () => true) {
     this.#hasRoom = hasRoom;
     const file = path.join(dataDir, DATABASE_FILE);
+    this.#file = file;
     const markFile = path.join(dataDir, MARK_FILE);
     const mark = readMark(markFile);
     if (mark) assertFilesPresent(file, mark.clean);
@@ -110,20 +112,36 @@ export class SqliteJournal implements Journal {
     return written;
   }
 
-  /** Commits what waits, then empties the write-ahead log into the file, so that the next start finds a clean journal. */
+  /**
+   * Commits what waits, then empties the write-ahead log into the file, so that the next start finds a clean journal. Where the
+   * log cannot be emptied, because the disk is full or somebody reads, it stays and the next start reads it.
+   */
   close(): void {
     this.#commit();
     clearInterval(this.#markTimer);
-    let clean = false;
-    if (!this.#broken) {
-      const result = this.db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number };
-      clean = result.busy === 0;
-    }
+    const emptied = !this.#broken && this.#emptyLog();
     // Before closing, which removes the emptied log: a crash in between must not look as if that had been lost.
-    this.#mark.set(this.#end, clean);
+    this.#mark.set(this.#end, emptied);
     this.#mark.sync();
     this.db.close();
+    // The last connection copies what it can as it closes, and removes the log when that was all.
+    if (!emptied && !this.#broken && !existsSync(`${this.#file}-wal`)) {
+      this.#mark.set(this.#end, true);
+      this.#mark.sync();
+    }
     this.#mark.close();
+  }
+
+  #emptyLog(): boolean {
+    try {
+      const { busy } = this.db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number };
+      return busy === 0;
+    } catch (error) {
+      if (error instanceof Error && isDiskFull(error)) return false;
+      // Nobody knows what the file holds now: everything is left as after a crash, and the next start looks at it.
+      this.#broken = new JournalBroken('the write-ahead log could not be copied into the file', { cause: error });
+      return false;
+    }
   }
 
   /** Alone, a group goes at once; after a group that had company it waits a moment for more, until it is large enough. */
