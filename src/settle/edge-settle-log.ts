@@ -1,0 +1,201 @@
+import { hash } from 'node:crypto';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { feedMessage } from '../feed/kafka-message.ts';
+import { openForReading, openForWriting } from '../journal/sqlite-schema.ts';
+import type { KafkaClient, RdKafkaConfig } from '../kafka/client-types.ts';
+import { CommittedReader } from '../kafka/committed-reader.ts';
+import { Transactions, type TransactionMessage } from '../kafka/transactions.ts';
+import { ADVICE } from './kafka-recovery.ts';
+import { type JournalBatch, type Publication, type SettleLog, StaleBatch } from './ports.ts';
+import { type EdgePosition, edgePosition, edgePositionMessage } from './position-topic.ts';
+import { PositionLost } from './settlement.ts';
+
+export interface EdgeSettleLogOptions {
+  readonly client: KafkaClient;
+  readonly config: RdKafkaConfig;
+  /** `playproof.db`. */
+  readonly file: string;
+  readonly feedTopic: string;
+  readonly positionsTopic: string;
+  readonly transactionTimeoutMs?: number;
+  /** Told after each publication: rows with `seq` ≤ this are settled and may be deleted. */
+  readonly settledUpTo?: (seq: number) => void;
+}
+
+const PARTITION = 0;
+const READ_WAIT_MS = 100;
+const LOOK_MS = 10;
+
+interface Row {
+  readonly seq: number;
+  readonly record: Uint8Array;
+}
+
+/**
+ * The SQLite journal of one box, published to a feed on Kafka. The read position is a record in a compacted topic, keyed by the
+ * journal and written in the transaction that publishes; `transactional.id` is the journal's id as well, so that of two
+ * copies of a data directory the one that started last fences the other. Then it has to show that it is the journal that was read:
+ * the record before the position must be there, and the same.
+ */
+export class EdgeSettleLog implements SettleLog {
+  readonly journalId: string;
+  readonly #options: EdgeSettleLogOptions;
+  readonly #db: DatabaseSync;
+  readonly #transactions: Transactions;
+  readonly #rows: StatementSync;
+  readonly #end: StatementSync;
+  /** Null: it has to be read from Kafka before anything else. */
+  #position: EdgePosition | null = null;
+  #outstanding: JournalBatch | null = null;
+
+  private constructor(options: EdgeSettleLogOptions, db: DatabaseSync, journalId: string, transactions: Transactions) {
+    this.journalId = journalId;
+    this.#options = options;
+    this.#db = db;
+    this.#transactions = transactions;
+    this.#rows = db.prepare('SELECT seq, record FROM journal WHERE seq >= ? ORDER BY seq LIMIT ?');
+    this.#end = db.prepare("SELECT seq FROM positions WHERE name = 'end'");
+  }
+
+  /**
+   * Fences every other reader of this journal. The position is looked at by the first `read`.
+   *
+   * @param options.file exists already: the writer has made it.
+   * @throws KafkaError when the cluster cannot be reached.
+   */
+  static async open(options: EdgeSettleLogOptions): Promise<EdgeSettleLog> {
+    const db = openForReading(options.file);
+    try {
+      const row = db.prepare("SELECT journal_id FROM positions WHERE name = 'end'").get() as { journal_id: string } | undefined;
+      if (!row) throw new PositionLost(`${options.file} is not a whole journal; restore it from a backup`);
+      const transactions = await Transactions.open(options.client, options.config, {
+        transactionalId: `playproof-journal-${row.journal_id}`,
+        ...(options.transactionTimeoutMs === undefined ? {} : { transactionTimeoutMs: options.transactionTimeoutMs }),
+      });
+      return new EdgeSettleLog(options, db, row.journal_id, transactions);
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+  }
+
+  async read(limit: number): Promise<JournalBatch> {
+    this.#outstanding = null;
+    this.#position ??= await this.#find();
+    const { next } = this.#position;
+    const until = performance.now() + READ_WAIT_MS;
+    let rows = this.#rows.all(next, limit) as unknown as Row[];
+    while (rows.length === 0 && performance.now() < until) {
+      await sleep(LOOK_MS);
+      rows = this.#rows.all(next, limit) as unknown as Row[];
+    }
+    for (const [i, { seq }] of rows.entries()) {
+      if (seq !== next + i) throw new PositionLost(`the journal ${this.journalId} lost its record ${next + i}; ${ADVICE}`);
+    }
+    const records = rows.map(({ seq, record }) => ({ partition: PARTITION, offset: seq, bytes: record }));
+    this.#outstanding = { records, token: this };
+    return this.#outstanding;
+  }
+
+  async publish(batch: JournalBatch, publications: readonly Publication[]): Promise<void> {
+    const last = batch.records.at(-1);
+    if (batch !== this.#outstanding || !last) throw new StaleBatch('the batch is of an earlier reading; it is read again');
+    const position = { next: last.offset + 1, lastRecord: hash('sha256', last.bytes, 'hex') };
+    this.#outstanding = null;
+    // Until the transaction is known to be committed, the position is whatever Kafka says.
+    this.#position = null;
+    const { feedTopic, positionsTopic } = this.#options;
+    const { journalId } = this;
+    function* messages(): Generator<TransactionMessage> {
+      for (const { record } of publications) {
+        yield feedMessage(feedTopic, record.bytes, { journalId, partition: PARTITION, offset: record.offset });
+      }
+      yield edgePositionMessage(positionsTopic, journalId, position);
+    }
+    await this.#transactions.run(messages(), null);
+    this.#position = position;
+    // The last settled record stays: at the next start it proves that this is the journal that was read.
+    this.#options.settledUpTo?.(last.offset - 1);
+  }
+
+  async backlog(): Promise<number> {
+    return this.#position ? Math.max(0, this.#ends() + 1 - this.#position.next) : 0;
+  }
+
+  async close(): Promise<void> {
+    await this.#transactions.close();
+    this.#db.close();
+  }
+
+  #ends(): number {
+    return (this.#end.get() as { seq: number }).seq;
+  }
+
+  /** The position as Kafka has it, proved to be one of this very journal. */
+  async #find(): Promise<EdgePosition> {
+    const { client, config, positionsTopic } = this.#options;
+    const reader = await CommittedReader.open(client, config);
+    let position: EdgePosition | null;
+    try {
+      position = await edgePosition(reader, positionsTopic, this.journalId);
+    } finally {
+      await reader.close();
+    }
+    if (position === null) return this.#begin();
+    this.#assertOwn(position);
+    this.#noteBegun();
+    return position;
+  }
+
+  /**
+   * Without a position in Kafka settling begins at the first record, but only where it has never begun before. That is noted in the
+   * data directory after the position was written, so that a crash in between finds it in Kafka.
+   */
+  async #begin(): Promise<EdgePosition> {
+    const { positionsTopic, file } = this.#options;
+    const rows = this.#db.prepare("SELECT name, seq FROM positions WHERE name IN ('settle', 'edge')").all() as {
+      name: string;
+      seq: number;
+    }[];
+    if (rows.some(({ name }) => name === 'edge')) {
+      throw new PositionLost(`the read position of journal ${this.journalId} is gone from the topic "${positionsTopic}"; ${ADVICE}`);
+    }
+    if (rows.some(({ name, seq }) => name === 'settle' && seq > 0)) {
+      throw new PositionLost(
+        `${file} was settled on this machine alone before; \`playproof copy\` takes what it holds to the feed on Kafka`,
+      );
+    }
+    const position = { next: 1, lastRecord: null };
+    await this.#transactions.run([edgePositionMessage(positionsTopic, this.journalId, position)], null);
+    this.#noteBegun();
+    return position;
+  }
+
+  #noteBegun(): void {
+    if (this.#db.prepare("SELECT 1 FROM positions WHERE name = 'edge'").get()) return;
+    const db = openForWriting(this.#options.file);
+    try {
+      db.prepare("INSERT INTO positions (name, journal_id, seq) VALUES ('edge', ?, 1) ON CONFLICT DO NOTHING").run(this.journalId);
+    } finally {
+      db.close();
+    }
+  }
+
+  #assertOwn({ next, lastRecord }: EdgePosition): void {
+    const end = this.#ends();
+    if (next > end + 1) {
+      throw new PositionLost(
+        `journal ${this.journalId} was settled up to ${next - 1}, but this data directory ends at ${end}: it is an older copy; ${ADVICE}`,
+      );
+    }
+    if (next === 1) return;
+    const [row] = this.#rows.all(next - 1, 1) as unknown as Row[];
+    if (row?.seq !== next - 1 || hash('sha256', row.record, 'hex') !== lastRecord) {
+      throw new PositionLost(
+        `journal ${this.journalId} was settled up to ${next - 1}, and what this data directory holds there is another record or none: ` +
+          `it is a copy that went on by itself; ${ADVICE}`,
+      );
+    }
+  }
+}

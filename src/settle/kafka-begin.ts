@@ -1,0 +1,57 @@
+/**
+ * Writes down that a journal on Kafka begins, before its first record. Whoever starts first does it: accept before it appends, settle
+ * before it reads. It is what makes "nothing of it was settled" differ from "the read position is lost".
+ */
+import { settled } from '../kafka/client.ts';
+import type { DeliveryReport, KafkaClient, KafkaError, RdKafkaConfig } from '../kafka/client-types.ts';
+import { CommittedReader } from '../kafka/committed-reader.ts';
+import type { TransactionMessage } from '../kafka/transactions.ts';
+import { beginMessage, feedAtBeginning } from './position-topic.ts';
+
+export interface KafkaTopics {
+  readonly journal: string;
+  readonly feed: string;
+  readonly positions: string;
+  /** Each names one very topic: a topic that was deleted and made again has another. */
+  readonly journalId: string;
+  readonly feedId: string;
+}
+
+const SEND_MS = 15_000;
+
+/**
+ * Only a journal without any record is marked: then no other process can have settled anything of it. Two that do it at the same
+ * time write the same mark.
+ *
+ * @throws KafkaError when the cluster cannot be reached.
+ */
+export async function beginKafkaJournal(client: KafkaClient, config: RdKafkaConfig, topics: KafkaTopics): Promise<void> {
+  const reader = await CommittedReader.open(client, config);
+  try {
+    if ((await feedAtBeginning(reader, topics.positions, topics.journalId)) !== null) return;
+    for (const partition of await reader.partitionsOf(topics.journal)) {
+      const { end } = await reader.range(topics.journal, partition);
+      if (end > 0) return;
+    }
+  } finally {
+    await reader.close();
+  }
+  await sendOnce(client, config, beginMessage(topics.positions, topics.journalId, topics.feedId));
+}
+
+async function sendOnce(client: KafkaClient, config: RdKafkaConfig, { topic, key, value }: TransactionMessage): Promise<void> {
+  const producer = new client.Producer(
+    { ...config, 'enable.idempotence': true, dr_cb: true },
+    { partitioner: 'murmur2_random', acks: -1, 'message.timeout.ms': SEND_MS },
+  );
+  await settled((done) => producer.connect({ timeout: SEND_MS }, done));
+  try {
+    producer.setPollInterval(20);
+    await new Promise<void>((resolve, reject) => {
+      producer.on('delivery-report', (error: KafkaError | null, _report: DeliveryReport) => (error ? reject(error) : resolve()));
+      producer.produce(topic, null, value, key);
+    });
+  } finally {
+    producer.disconnect();
+  }
+}

@@ -1,0 +1,342 @@
+import { feedMessage } from '../feed/kafka-message.ts';
+import { settled } from '../kafka/client.ts';
+import type { KafkaClient, KafkaConsumer, KafkaError, KafkaMessage, RdKafkaConfig, TopicPartitionOffset } from '../kafka/client-types.ts';
+import { CommittedReader } from '../kafka/committed-reader.ts';
+import { Transactions } from '../kafka/transactions.ts';
+import type { KafkaTopics } from './kafka-begin.ts';
+import { ADVICE, findPositions } from './kafka-recovery.ts';
+import { Fenced, type JournalBatch, type JournalRecord, type Publication, type SettleLog, StaleBatch } from './ports.ts';
+import { PositionLost } from './settlement.ts';
+
+export interface KafkaSettleLogOptions {
+  readonly client: KafkaClient;
+  readonly config: RdKafkaConfig;
+  readonly topics: KafkaTopics;
+  /** All settlers of one journal are in one group. */
+  readonly groupId: string;
+  /** Stable over restarts, different for each settler: a new one of the same name takes over at once and fences the old one. */
+  readonly instance: string;
+  readonly sessionTimeoutMs?: number;
+  readonly transactionTimeoutMs?: number;
+  /** Told of what failed and may be tried again later without harm. */
+  readonly onWarning: (message: string) => void;
+}
+
+const SESSION_TIMEOUT_MS = 10_000;
+const CALL_TIMEOUT_MS = 10_000;
+/** How long `read` waits for a first record. */
+const READ_WAIT_MS = 200;
+const CHECK_EVERY_MS = 15_000;
+/** Settled records are deleted in steps; each is a request to the cluster. */
+const DELETE_EVERY_MS = 60_000;
+
+const ASSIGN = -175;
+const REVOKE = -174;
+const AUTO_OFFSET_RESET = -140;
+const FATAL = -150;
+const FENCED_INSTANCE = 82;
+const MAX_POLL_EXCEEDED = -147;
+
+/** What the group has decided and this reader has not applied yet. */
+interface Rebalance {
+  readonly assigned: readonly number[] | null;
+}
+
+/**
+ * The journal read from Kafka, and the feed written to it: the group's offsets move in the transaction that publishes.
+ *
+ * What keeps a batch from being published by two settlers: a decision of the group is applied at the beginning of `read` alone, so
+ * a batch is published or dropped before its partitions are given up; and the offsets are sent in the name of the generation that
+ * read it, which the broker refuses once the partitions were given to another. A reading begins where the broker says that it was
+ * committed, after each assignment and after each batch that was not published: there is no other way to go on.
+ */
+export class KafkaSettleLog implements SettleLog {
+  readonly journalId: string;
+  readonly #options: KafkaSettleLogOptions;
+  readonly #consumer: KafkaConsumer;
+  readonly #transactions: Transactions;
+  readonly #rebalances: Rebalance[] = [];
+  /** Names one reading of one assignment; a batch of an earlier one is stale. */
+  #reading = {};
+  #partitions: readonly number[] = [];
+  #mustPosition = false;
+  #outstanding = false;
+  /** The next offset of each partition that is read. */
+  readonly #next = new Map<number, number>();
+  /** The next offset to settle, as committed. */
+  readonly #committed = new Map<number, number>();
+  /** Up to here everything is settled and the feed tells so: what lies before may be deleted. */
+  readonly #deletable = new Map<number, number>();
+  #fresh = new Set<number>();
+  #checkedAt = performance.now();
+  #deletedAt = performance.now();
+  #left: Error | null = null;
+
+  private constructor(options: KafkaSettleLogOptions, consumer: KafkaConsumer, transactions: Transactions) {
+    this.#options = options;
+    this.journalId = options.topics.journalId;
+    this.#consumer = consumer;
+    this.#transactions = transactions;
+  }
+
+  /** @throws KafkaError when the cluster cannot be reached. */
+  static async open(options: KafkaSettleLogOptions): Promise<KafkaSettleLog> {
+    const { client, config, topics, instance } = options;
+    // Fence first: an earlier settler of this name ends its last transaction before anything is read.
+    const transactions = await Transactions.open(client, config, {
+      transactionalId: `${options.groupId}-${instance}`,
+      ...(options.transactionTimeoutMs === undefined ? {} : { transactionTimeoutMs: options.transactionTimeoutMs }),
+    });
+    let log: KafkaSettleLog | null = null;
+    const decided: Rebalance[] = [];
+    const consumer = new client.KafkaConsumer(
+      {
+        ...config,
+        'group.id': options.groupId,
+        'group.instance.id': instance,
+        'session.timeout.ms': options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS,
+        'isolation.level': 'read_committed',
+        'partition.assignment.strategy': 'range',
+        'enable.auto.commit': false,
+        'enable.auto.offset.store': false,
+        'fetch.queue.backoff.ms': 10,
+        'fetch.wait.max.ms': 50,
+        rebalance_cb: (error: KafkaError, partitions: readonly { readonly partition: number }[]) => {
+          // Applied between two calls of consume: inside this callback records were lost.
+          const assigned = error.code === ASSIGN ? partitions.map(({ partition }) => partition) : null;
+          if (error.code === ASSIGN || error.code === REVOKE) (log ? log.#rebalances : decided).push({ assigned });
+        },
+      },
+      // Never begin anywhere by itself: it would bill everything again or lose the backlog.
+      { 'auto.offset.reset': 'error' },
+    );
+    try {
+      await settled((done) => consumer.connect({ timeout: CALL_TIMEOUT_MS }, done));
+    } catch (error) {
+      await transactions.close();
+      throw error;
+    }
+    consumer.setDefaultConsumeTimeout(READ_WAIT_MS);
+    log = new KafkaSettleLog(options, consumer, transactions);
+    log.#rebalances.push(...decided);
+    consumer.on('event.error', (error: KafkaError) => log.#noticed(error));
+    consumer.subscribe([topics.journal]);
+    return log;
+  }
+
+  async read(limit: number): Promise<JournalBatch> {
+    if (this.#left) throw this.#left;
+    if (this.#outstanding) this.#mustPosition = true;
+    this.#outstanding = false;
+    this.#applyRebalances();
+    if (this.#mustPosition) await this.#position();
+    await this.#lookAround();
+    const records = this.#accept(await this.#consume(limit));
+    this.#outstanding = records.length > 0;
+    return { records, token: this.#reading };
+  }
+
+  async publish(batch: JournalBatch, publications: readonly Publication[]): Promise<void> {
+    if (this.#left) throw this.#left;
+    if (batch.token !== this.#reading || !this.#outstanding) throw new StaleBatch('the batch is of an earlier reading; it is read again');
+    const { topics } = this.#options;
+    const behind = new Map<number, number>();
+    for (const { partition, offset } of batch.records) behind.set(partition, offset + 1);
+    await this.#transact(publications, behind);
+    this.#outstanding = false;
+    for (const { record } of publications) this.#deletable.set(record.partition, record.offset + 1);
+    await this.#deleteSettled(topics.journal);
+  }
+
+  async backlog(): Promise<number> {
+    let waiting = 0;
+    for (const [partition, committed] of this.#committed) {
+      waiting += Math.max(0, (await this.#ends(partition)).highOffset - committed);
+    }
+    return waiting;
+  }
+
+  async close(): Promise<void> {
+    this.#left ??= new Error('the reader of the journal is closed');
+    await this.#transactions.close();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, CALL_TIMEOUT_MS);
+    // While it closes, the group's last decision has to be applied at once, or closing never ends.
+    const atOnce = setInterval(() => this.#letGo(), 20);
+    this.#letGo();
+    this.#consumer.disconnect(() => resolve());
+    await promise;
+    clearTimeout(timer);
+    clearInterval(atOnce);
+  }
+
+  #letGo(): void {
+    try {
+      this.#consumer.unassign();
+    } catch {
+      // It is disconnected already.
+    }
+  }
+
+  #applyRebalances(): void {
+    const last = this.#rebalances.at(-1);
+    if (!last) return;
+    for (const { assigned } of this.#rebalances.splice(0)) {
+      // Each has to be answered; only the last one says what is ours.
+      if (assigned === null) this.#consumer.unassign();
+    }
+    this.#reading = {};
+    this.#partitions = last.assigned ?? [];
+    this.#next.clear();
+    this.#committed.clear();
+    this.#mustPosition = last.assigned !== null;
+  }
+
+  /** Begins a reading at the committed offsets; where there is none, at what is found, and commits that. */
+  async #position(): Promise<void> {
+    this.#reading = {};
+    const { topics } = this.#options;
+    const asked = this.#partitions.map((partition) => ({ topic: topics.journal, partition }));
+    // Offsets of a transaction that is still open are waited for: then a commit whose answer was lost is seen.
+    const committed =
+      asked.length === 0 ? [] : await settled<TopicPartitionOffset[]>((done) => this.#consumer.committed(asked, CALL_TIMEOUT_MS, done));
+    const starts = new Map<number, number>();
+    for (const { partition, offset, metadata, error } of committed) {
+      if (error) throw error;
+      if (!Number.isInteger(offset) || offset < 0) continue;
+      // Whoever sets a position by hand leaves no name, and is believed.
+      if (metadata && metadata !== topics.journalId) {
+        throw new PositionLost(
+          `the read position of "${topics.journal}" is one of journal ${metadata}, but the journal is ${topics.journalId}; ${ADVICE}`,
+        );
+      }
+      starts.set(partition, offset);
+    }
+    const missing = this.#partitions.filter((partition) => !starts.has(partition));
+    const found = missing.length === 0 ? new Map<number, number>() : await this.#find(missing);
+    for (const [partition, offset] of [...starts, ...found]) await this.#assertInside(partition, offset);
+    // The group decided anew meanwhile: that comes first.
+    if (this.#rebalances.length > 0) return;
+    this.#begin(new Map([...starts, ...found]));
+    if (found.size > 0) await this.#transact([], found);
+  }
+
+  #begin(starts: ReadonlyMap<number, number>): void {
+    const { journal } = this.#options.topics;
+    this.#consumer.assign([...starts].map(([partition, offset]) => ({ topic: journal, partition, offset })));
+    this.#next.clear();
+    this.#committed.clear();
+    for (const [partition, offset] of starts) {
+      this.#next.set(partition, offset);
+      this.#committed.set(partition, offset);
+    }
+    this.#fresh = new Set(starts.keys());
+    this.#mustPosition = false;
+  }
+
+  async #find(missing: readonly number[]): Promise<Map<number, number>> {
+    const { client, config, topics } = this.#options;
+    const reader = await CommittedReader.open(client, config);
+    try {
+      return await findPositions(missing, { reader, topics });
+    } finally {
+      await reader.close();
+    }
+  }
+
+  async #consume(limit: number): Promise<readonly KafkaMessage[]> {
+    try {
+      return await settled<KafkaMessage[]>((done) => this.#consumer.consume(limit, done));
+    } catch (cause) {
+      const error = cause as KafkaError;
+      this.#noticed(error);
+      if (this.#left) throw this.#left;
+      if (error.code === AUTO_OFFSET_RESET) {
+        throw new PositionLost(`a read position of "${this.#options.topics.journal}" lies outside the journal; ${ADVICE}`, {
+          cause: error,
+        });
+      }
+      // Being taken for dead is followed by a decision of the group, which the next call applies.
+      if (error.code === MAX_POLL_EXCEEDED) return [];
+      throw error;
+    }
+  }
+
+  /** The journal has no gaps: what is not the next record means that something was lost on the way, and is never passed over. */
+  #accept(messages: readonly KafkaMessage[]): JournalRecord[] {
+    const records: JournalRecord[] = [];
+    for (const { partition, offset, value } of messages) {
+      const next = this.#next.get(partition);
+      if (next !== offset) {
+        this.#mustPosition = true;
+        const sentence = `partition ${partition} of "${this.#options.topics.journal}" gave record ${offset} where ${next} was to come`;
+        if (next !== undefined && offset > next && this.#fresh.has(partition)) throw new PositionLost(`${sentence}; ${ADVICE}`);
+        throw new Error(`${sentence}; it is read again from the committed position`);
+      }
+      this.#fresh.delete(partition);
+      this.#next.set(partition, offset + 1);
+      records.push({ partition, offset, bytes: value ?? new Uint8Array() });
+    }
+    return records;
+  }
+
+  async #transact(publications: readonly Publication[], behind: ReadonlyMap<number, number>): Promise<void> {
+    const { topics } = this.#options;
+    const offsets = [...behind].map(([partition, offset]) => ({ topic: topics.journal, partition, offset, metadata: topics.journalId }));
+    const { journalId } = this;
+    function* messages() {
+      for (const { record } of publications) {
+        yield feedMessage(topics.feed, record.bytes, { journalId, partition: record.partition, offset: record.offset });
+      }
+    }
+    await this.#transactions.run(messages(), { consumer: this.#consumer, offsets });
+    for (const [partition, offset] of behind) this.#committed.set(partition, offset);
+  }
+
+  /** Now and then: a position that fell out of the journal while it is read would only show as silence. */
+  async #lookAround(): Promise<void> {
+    if (performance.now() - this.#checkedAt < CHECK_EVERY_MS) return;
+    this.#checkedAt = performance.now();
+    for (const [partition, offset] of this.#next) await this.#assertInside(partition, offset);
+  }
+
+  async #assertInside(partition: number, offset: number): Promise<void> {
+    const { lowOffset, highOffset } = await this.#ends(partition);
+    if (offset >= lowOffset && offset <= highOffset) return;
+    throw new PositionLost(
+      `the read position ${offset} of partition ${partition} lies outside the journal "${this.#options.topics.journal}" (${lowOffset} to ${highOffset}); ${ADVICE}`,
+    );
+  }
+
+  #ends(partition: number): Promise<{ readonly lowOffset: number; readonly highOffset: number }> {
+    return settled((done) => this.#consumer.queryWatermarkOffsets(this.#options.topics.journal, partition, CALL_TIMEOUT_MS, done));
+  }
+
+  /**
+   * A record is deleted only after it was settled, and only up to the last one that was published: so a lost position that is found
+   * again from the feed never lies before the journal's beginning.
+   */
+  async #deleteSettled(topic: string): Promise<void> {
+    if (this.#deletable.size === 0 || performance.now() - this.#deletedAt < DELETE_EVERY_MS) return;
+    this.#deletedAt = performance.now();
+    const records = [...this.#deletable].map(([partition, offset]) => ({ topic, partition, offset }));
+    this.#deletable.clear();
+    const admin = this.#options.client.AdminClient.create(this.#options.config);
+    try {
+      await settled((done) => admin.deleteRecords(records, { timeout: CALL_TIMEOUT_MS }, done));
+    } catch (error) {
+      // What is not deleted now is deleted with the next ones.
+      this.#options.onWarning(`settled records of "${topic}" could not be deleted yet: ${(error as Error).message}`);
+    } finally {
+      admin.disconnect();
+    }
+  }
+
+  #noticed(error: KafkaError): void {
+    if (error.code === FENCED_INSTANCE || ((error.isFatal || error.code === FATAL) && /fenced|instance/i.test(error.message))) {
+      this.#left ??= new Fenced(`another settler took over as "${this.#options.instance}" (${error.message})`, { cause: error });
+    } else if (error.isFatal || error.code === FATAL) {
+      this.#left ??= new Fenced(`the reader of the journal cannot go on (${error.message})`, { cause: error });
+    }
+  }
+}
