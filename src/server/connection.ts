@@ -127,6 +127,32 @@ function problemOf(code: string | undefined): Problem {
   }
 }
 
+/** After the server began to close: how long bodies may still arrive, and then how long an answer may be read. */
+const CLOSE_BODIES_MS = 1_000;
+const CLOSE_ANSWERS_MS = 1_000;
+const CLOSE_CHECK_MS = 250;
+
+/**
+ * While the server closes, requests that are all here are answered. One client that sends or reads slowly, or has only opened a
+ * connection, must not hold up the end: it is told to send again, and then let go.
+ */
+function endSlowClients(sockets: ReadonlySet<Socket>): void {
+  const since = performance.now();
+  const stopping = new Problem('unavailable', 'The service is being stopped; send the same again.', { retryAfter: 1 });
+  const timer = setInterval(() => {
+    if (sockets.size === 0) clearInterval(timer);
+    const closingMs = performance.now() - since;
+    if (closingMs < CLOSE_BODIES_MS) return;
+    for (const socket of sockets) {
+      const reply = answering.get(socket);
+      const answered = reply === undefined || reply.raw.writableEnded;
+      if (!answered) failBody(reply.request.raw, stopping);
+      else if (closingMs >= CLOSE_BODIES_MS + CLOSE_ANSWERS_MS) socket.destroy();
+    }
+  }, CLOSE_CHECK_MS);
+  timer.unref();
+}
+
 export const MAX_HEADER_BYTES = Math.min(16 * 1024, maxHeaderSize);
 export const MAX_CONNECTIONS = 10_000;
 
@@ -134,6 +160,15 @@ export const MAX_CONNECTIONS = 10_000;
 export function boundServer(app: FastifyInstance): void {
   const { server } = app;
   server.maxConnections = MAX_CONNECTIONS;
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  app.addHook('preClose', (done) => {
+    endSlowClients(sockets);
+    done();
+  });
   // A client that asks before it sends its body hears a refusal before it has sent it: `readBody` says when to go on.
   server.on('checkContinue', (request, response) => app.routing(request, response));
   // Expectations that are not known may be ignored (RFC 9110, section 10.1.1).
