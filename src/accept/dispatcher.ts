@@ -10,6 +10,7 @@ import { REGISTRY_FILE } from '../registry/database.ts';
 import { Problem } from '../server/problem.ts';
 import type { JudgeWorkerData, RegistryPlace } from './judge-worker.ts';
 import type { Answers, Job, JobRequest } from './messages.ts';
+import { Pace } from './pace.ts';
 import type { WriterOrder } from './writer-engines.ts';
 import type { WriterNote, WriterWorkerData } from './writer-worker.ts';
 
@@ -19,7 +20,6 @@ const ALWAYS_SINGLES = 128;
 /** Single logs that travel to a judge together. */
 const GATHER_LOGS = 64;
 const GATHER_MS = 1;
-const RATE_WINDOW_MS = 250;
 
 export interface Response {
   readonly status: number;
@@ -29,6 +29,8 @@ export interface Response {
 interface Waiting {
   readonly batch: boolean;
   readonly receivedAt: number;
+  /** `performance.now()` at its arrival. */
+  readonly since: number;
   readonly bytes: number;
   readonly resolve: (response: Response) => void;
   readonly reject: (error: Error) => void;
@@ -46,7 +48,6 @@ export interface DispatcherEvents {
 }
 
 export class Dispatcher {
-  readonly #config: Config;
   readonly #judges: { readonly worker: Worker; inFlight: number }[] = [];
   readonly #writer: Worker;
   readonly #waiting = new Map<number, Waiting>();
@@ -57,14 +58,15 @@ export class Dispatcher {
   #nextJob = 1;
   #batches = 0;
   #bytes = 0;
-  /** Bytes answered per millisecond, lately. */
-  #rate = 0;
-  #doneBytes = 0;
-  #rateSince = 0;
+  readonly #pace: Pace;
   #stopping = false;
+  /** A thread ended that must not: nothing can be answered any more. */
+  #dead = false;
+  /** Threads may end from now on. */
+  #closed = false;
 
   constructor(config: Config, counters: Counters, events: DispatcherEvents) {
-    this.#config = config;
+    this.#pace = new Pace(config.maxWaitMs);
     const settings = { rules: config.rules, batchLogs: config.batchLogs, requireDeviceTime: config.requireDeviceTime };
     const channels = Array.from({ length: config.verifyWorkers }, () => new MessageChannel());
     const ports = channels.map(({ port2 }) => port2);
@@ -92,11 +94,12 @@ export class Dispatcher {
     }
   }
 
-  /** When the oldest request that is not answered yet was received; null when there is none. */
+  /** The earliest receipt among the requests that are not answered yet; null when there is none. */
   get oldestReceivedAt(): number | null {
-    // Ids are given in the order of receipt, and a Map keeps it.
-    for (const { receivedAt } of this.#waiting.values()) return receivedAt;
-    return null;
+    let oldest: number | null = null;
+    // All of them: the wall clock may have been set back since the first one came.
+    for (const { receivedAt } of this.#waiting.values()) if (oldest === null || receivedAt < oldest) oldest = receivedAt;
+    return oldest;
   }
 
   get inFlight(): { readonly requests: number; readonly bytes: number } {
@@ -105,11 +108,13 @@ export class Dispatcher {
 
   /** Whether one more request is taken now. @throws Problem overloaded, or unavailable while the service stops */
   admit(batch: boolean): void {
-    if (this.#stopping) throw new Problem('unavailable', 'The service is being stopped; send the same logs again.', { retryAfter: 5 });
+    if (this.#stopping || this.#dead) throw stopped();
     const singles = this.#waiting.size - this.#batches;
     if (batch ? this.#batches < ALWAYS_BATCHES : singles < ALWAYS_SINGLES) return;
-    const waitMs = this.#rate > 0 ? this.#bytes / this.#rate : 0;
-    if (waitMs > this.#config.maxWaitMs) throw overloaded(waitMs);
+    // Ids are given in the order of arrival, and a Map keeps it.
+    const oldest = this.#waiting.values().next().value;
+    const waitMs = oldest ? this.#pace.tooLong(this.#bytes, oldest.since, performance.now()) : null;
+    if (waitMs !== null) throw overloaded(waitMs);
   }
 
   /**
@@ -120,8 +125,10 @@ export class Dispatcher {
     this.admit(batch);
     const id = this.#nextId;
     this.#nextId += 1;
+    const since = performance.now();
+    if (this.#waiting.size === 0) this.#pace.begin(since);
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { batch, receivedAt, bytes: body.length, resolve, reject });
+      this.#waiting.set(id, { batch, receivedAt, since, bytes: body.length, resolve, reject });
       this.#bytes += body.length;
       if (batch) {
         this.#batches += 1;
@@ -143,13 +150,17 @@ export class Dispatcher {
   async close(): Promise<void> {
     this.#stopping = true;
     while (this.#waiting.size > 0) await new Promise((resolve) => setTimeout(resolve, 5));
-    const closed = new Promise<void>((resolve) => {
-      this.#writer.on('message', (message: WriterNote) => {
-        if (message.type === 'closed') resolve();
+    if (!this.#dead) {
+      const closed = new Promise<void>((resolve) => {
+        this.#writer.on('message', (message: WriterNote) => {
+          if (message.type === 'closed') resolve();
+        });
+        this.#writer.once('exit', () => resolve());
       });
-    });
-    this.tell({ type: 'stop' });
-    await closed;
+      this.tell({ type: 'stop' });
+      await closed;
+    }
+    this.#closed = true;
     await Promise.all(this.#judges.map(({ worker }) => worker.terminate()));
     await this.#writer.terminate();
   }
@@ -191,39 +202,44 @@ export class Dispatcher {
     this.#jobs.delete(job);
     const judge = sent && this.#judges[sent.judge];
     if (judge && sent) judge.inFlight -= sent.bytes;
+    let done = 0;
     for (const { id, status, at, length } of answers) {
       const waiting = this.#waiting.get(id);
       if (!waiting) continue;
       this.#waiting.delete(id);
       this.#bytes -= waiting.bytes;
-      this.#doneBytes += waiting.bytes;
+      done += waiting.bytes;
       if (waiting.batch) this.#batches -= 1;
       waiting.resolve({ status, body: Buffer.from(bytes, at, length) });
     }
-    this.#measure();
+    this.#pace.done(done, performance.now());
     // A judge came free: what was gathered meanwhile need not wait for its timer.
     if (this.#singles.length > 0 && judge?.inFlight === 0) this.#sendSingles();
-  }
-
-  #measure(): void {
-    const now = performance.now();
-    const elapsed = now - this.#rateSince;
-    if (elapsed < RATE_WINDOW_MS) return;
-    // After a pause the window says nothing about speed.
-    if (elapsed < 4 * RATE_WINDOW_MS)
-      this.#rate = this.#rate === 0 ? this.#doneBytes / elapsed : 0.7 * this.#rate + 0.3 * (this.#doneBytes / elapsed);
-    this.#doneBytes = 0;
-    this.#rateSince = now;
   }
 
   #watch(worker: Worker, name: string, events: DispatcherEvents): void {
     worker.on('error', (error: Error) =>
       events.onNote({ type: 'fatal', message: `the ${name} thread failed: ${error.stack ?? error.message}` }),
     );
-    worker.on('exit', () => {
-      if (!this.#stopping) events.onNote({ type: 'fatal', message: `the ${name} thread ended by itself` });
+    worker.on('exit', (code) => {
+      if (this.#closed || (this.#stopping && code === 0)) return;
+      events.onNote({ type: 'fatal', message: `the ${name} thread ended by itself` });
+      this.#giveUp();
     });
   }
+
+  /** Whoever waits hears that the outcome is unknown. */
+  #giveUp(): void {
+    this.#dead = true;
+    for (const { reject } of this.#waiting.values()) reject(stopped());
+    this.#waiting.clear();
+    this.#bytes = 0;
+    this.#batches = 0;
+  }
+}
+
+function stopped(): Problem {
+  return new Problem('unavailable', 'The service is being stopped; send the same logs again.', { retryAfter: 5 });
 }
 
 function registryPlace({ engines, dataDir }: Config): RegistryPlace {

@@ -89,6 +89,8 @@ const tellFull = seldom((error) => note({ type: 'log', level: 'warn', message: m
 async function take(recorder: Recorder, engines: WriterEngines, judged: Judged): Promise<void> {
   const { answers, bytes } = await recorder.record(judged);
   counters.set('seen', seen.size);
+  // Before the answer: whoever sees that nothing is in flight any more must find the end behind it (query/completeness.ts).
+  counters.set('end', engines.journal.end);
   const message: Answers = { type: 'answers', job: judged.job, answers, bytes };
   parentPort?.postMessage(message, [bytes]);
   engines.appended();

@@ -27,6 +27,8 @@ export const openEmbedded: OpenWriterEngines = async (surroundings) => {
     backlog: () => journal.end - settlement.position(),
     counters,
     onStep: ({ taken }) => {
+      // A group can be settled before its answers went out; the end is never shown behind what is settled.
+      counters.set('end', journal.end);
       counters.add('settled', taken);
       if (taken > 0) onSettled();
     },
