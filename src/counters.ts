@@ -18,6 +18,7 @@ const NAMES = [
   'quarantined',
   'settleFailures',
   'seen',
+  'billable',
 ] as const;
 export type CounterName = (typeof NAMES)[number];
 

@@ -2,6 +2,7 @@
 import { composeEmbedded } from './compose/embedded.ts';
 import type { Compose } from './compose/service.ts';
 import type { Config, Profile } from './config.ts';
+import type { DemoToken } from './server/console.ts';
 import { buildApp } from './server/app.ts';
 import { createLogger } from './server/logging.ts';
 
@@ -23,8 +24,13 @@ const COMPOSITIONS: Readonly<Record<Profile, () => Promise<Compose>>> = {
   cluster: async () => (await import('./compose/cluster.ts')).composeCluster,
 };
 
+export interface RunOptions {
+  /** Given by the demonstration alone: whoever opens the console on this machine is signed in with one of them. */
+  readonly demoTokens?: () => readonly DemoToken[];
+}
+
 /** @throws Error with a sentence when it cannot start. */
-export async function run(config: Config): Promise<RunningService> {
+export async function run(config: Config, options: RunOptions = {}): Promise<RunningService> {
   const logger = createLogger(config);
   const ended = Promise.withResolvers<number>();
   const die = (reason: string): void => {
@@ -32,7 +38,7 @@ export async function run(config: Config): Promise<RunningService> {
     ended.resolve(1);
   };
   const compose = await COMPOSITIONS[config.profile]();
-  const { authenticate, newAdminToken, plugins, health, metrics, close: closeEngines } = await compose({ config, logger, die });
+  const { authenticate, newAdminToken, plugins, health, metrics, close: closeEngines } = await compose({ config, logger, die, ...options });
   const app = await buildApp({ config, logger, authenticate, plugins, health, metrics });
   const address = await app.listen({ host: config.host, port: config.port });
   const close = async (): Promise<void> => {

@@ -12,6 +12,7 @@ export interface MetricSources {
 /** Name in the shared counters, name and help in the exposition. All of these only grow. */
 const TOTALS: readonly (readonly [CounterName, string, string])[] = [
   ['accepted', 'playproof_logs_accepted_total', 'Logs acknowledged as accepted'],
+  ['billable', 'playproof_logs_billable_total', 'Logs acknowledged as accepted and billable'],
   ['duplicates', 'playproof_logs_duplicate_total', 'Logs acknowledged as duplicates'],
   ['notKept', 'playproof_refusals_not_kept_total', 'Refused logs that were counted and not kept in quarantine'],
   ['journalFailures', 'playproof_journal_failures_total', 'Requests answered 503 because the journal could not take a write'],

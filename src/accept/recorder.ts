@@ -239,12 +239,16 @@ export class Recorder {
 
   #remember(table: Int32Array, bytes: Buffer, request: JudgedRequest, results: readonly Recorded[]): void {
     const now = this.#deps.clock();
+    let billable = 0;
     for (const [i, { outcome }] of results.entries()) {
       if (outcome !== 'accepted') continue;
       const row = (request.firstLog + i) * LOG_NUMBERS;
       const at = table[row + RECORD_AT] as number;
-      this.#deps.seen.add(bytes, at + LOG_ID_AT, at + HASH_AT, table[row + FLAGS] as number, request.receivedAt, now);
+      const flags = table[row + FLAGS] as number;
+      if ((flags & BILLABLE) !== 0) billable += 1;
+      this.#deps.seen.add(bytes, at + LOG_ID_AT, at + HASH_AT, flags, request.receivedAt, now);
     }
+    this.#deps.counters.add('billable', billable);
   }
 
   #count(results: readonly Recorded[]): void {

@@ -7,8 +7,10 @@ import { MAX_BATCH_BYTES, MAX_LOG_BYTES } from '../domain/limits.ts';
 import { STATUSES } from '../domain/play.ts';
 import { PlaybackLogSchema } from '../domain/playback-log.ts';
 import { readBody, useRawBodies } from '../server/body.ts';
+import { PROBLEM_TYPE } from '../server/errors.ts';
 import { Instant, Nullable, problemResponses, Uuid } from '../server/schemas.ts';
 import type { Dispatcher } from './dispatcher.ts';
+import type { SendTimes } from './send-times.ts';
 
 const AcceptedSchema = Type.Object(
   {
@@ -56,7 +58,8 @@ const DeviceTime = Type.Object({
   'device-time': Type.Optional(Type.String({ description: 'When the device sent this, by its own clock (RFC 3339)' })),
 });
 
-export function acceptRoutes(dispatcher: Dispatcher): FastifyPluginAsync {
+/** @param sendTimes where it is to be remembered what the devices' clocks say */
+export function acceptRoutes(dispatcher: Dispatcher, sendTimes: SendTimes | null = null): FastifyPluginAsync {
   return async (app) => {
     useRawBodies(app);
     app.post(
@@ -76,7 +79,7 @@ export function acceptRoutes(dispatcher: Dispatcher): FastifyPluginAsync {
         },
         onRequest: admission(dispatcher, false),
       },
-      (request, reply) => take(app, dispatcher, request, reply, false),
+      (request, reply) => take(app, { dispatcher, sendTimes }, request, reply, false),
     );
     app.post(
       '/api/v1/playback-logs/batch',
@@ -103,7 +106,7 @@ export function acceptRoutes(dispatcher: Dispatcher): FastifyPluginAsync {
         },
         onRequest: admission(dispatcher, true),
       },
-      (request, reply) => take(app, dispatcher, request, reply, true),
+      (request, reply) => take(app, { dispatcher, sendTimes }, request, reply, true),
     );
   };
 }
@@ -122,7 +125,7 @@ function admission(dispatcher: Dispatcher, batch: boolean) {
 
 async function take(
   app: FastifyInstance,
-  dispatcher: Dispatcher,
+  { dispatcher, sendTimes }: { readonly dispatcher: Dispatcher; readonly sendTimes: SendTimes | null },
   request: FastifyRequest,
   reply: FastifyReply,
   batch: boolean,
@@ -132,9 +135,14 @@ async function take(
   const bytes = body.length;
   try {
     const header = request.headers['device-time'];
-    const answer = await dispatcher.submit(body, batch, typeof header === 'string' ? header : null, Date.now());
+    const deviceTime = typeof header === 'string' ? header : null;
+    const receivedAt = Date.now();
+    // Before the body is handed over to another thread.
+    const sighting = sendTimes?.look(body, deviceTime, batch, receivedAt) ?? null;
+    const answer = await dispatcher.submit(body, batch, deviceTime, receivedAt);
+    sendTimes?.answered(sighting, answer.status);
     reply.code(answer.status);
-    reply.type(answer.status < 300 ? 'application/json; charset=utf-8' : 'application/problem+json; charset=utf-8');
+    reply.header('content-type', answer.status < 300 ? 'application/json; charset=utf-8' : PROBLEM_TYPE);
     if (answer.status === 401) reply.header('www-authenticate', 'Signature');
     if (answer.status === 503) reply.header('retry-after', '2');
     return reply.send(answer.body);

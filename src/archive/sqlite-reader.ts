@@ -1,17 +1,29 @@
 /** Evidence, feed and quarantine from `playproof.db`, on a connection that can only read. */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { CODES } from '../domain/codes.ts';
-import type { Play } from '../domain/play.ts';
 import { formatInstant } from '../domain/timestamp.ts';
 import { writeUuid } from '../domain/uuid.ts';
 import { feedRecord } from '../feed/feed-record.ts';
 import { readPlayRecord, readRefusalRecord, recordReceivedAt } from '../journal/record.ts';
 import { openForReading } from '../journal/sqlite-schema.ts';
-import type { FeedPage, FoundPlay, PlayArchive, QuarantineItem, QuarantineQuery } from '../query/archive-port.ts';
+import type {
+  FeedPage,
+  FoundPlay,
+  PlayArchive,
+  QuarantineGroup,
+  QuarantineGroups,
+  QuarantineGroupsQuery,
+  QuarantineItem,
+  QuarantineQuery,
+} from '../query/archive-port.ts';
 import type { Scope } from '../server/access.ts';
+import { quarantineItem, within } from './shown.ts';
 
 /** Rows read in one turn; other calls get theirs in between. */
 const CHUNK_ROWS = 500;
+/** Refusals that are grouped, and groups that are told: what a person can look through, in some 50 ms. */
+const GROUPED_ROWS = 20_000;
+const MAX_GROUPS = 500;
 
 interface JournalRow {
   readonly seq: number;
@@ -25,6 +37,8 @@ export class SqliteReader implements PlayArchive {
   readonly #unsettled: StatementSync;
   readonly #feed: StatementSync;
   readonly #quarantine: StatementSync;
+  readonly #groups: StatementSync;
+  readonly #examined: StatementSync;
 
   constructor(file: string) {
     this.#db = openForReading(file);
@@ -42,6 +56,17 @@ export class SqliteReader implements PlayArchive {
          AND (:supplier IS NULL OR supplier_id = :supplier) AND (:advertiser IS NULL OR advertiser_id = :advertiser)
        ORDER BY id DESC LIMIT :limit`,
     );
+    const newest = `SELECT id, code, device_id, count, last_received FROM quarantine
+      WHERE (:supplier IS NULL OR supplier_id = :supplier) AND (:advertiser IS NULL OR advertiser_id = :advertiser)
+      ORDER BY id DESC LIMIT ${GROUPED_ROWS}`;
+    this.#groups = this.#db.prepare(
+      `SELECT g.code, g.device_id, g.logs, g.refusals, g.last_received, quarantine.record
+       FROM (SELECT code, device_id, count(*) AS logs, sum(count) AS refusals, max(last_received) AS last_received, max(id) AS newest
+             FROM (${newest}) WHERE (:code IS NULL OR code = :code) AND (:device IS NULL OR device_id = :device)
+             GROUP BY code, device_id) AS g
+       JOIN quarantine ON quarantine.id = g.newest ORDER BY g.refusals DESC, g.code, g.device_id LIMIT ${MAX_GROUPS}`,
+    );
+    this.#examined = this.#db.prepare(`SELECT count(*) AS n FROM (${newest})`);
   }
 
   async play(logId: string, scope: Scope): Promise<FoundPlay | 'unsettled' | null> {
@@ -87,28 +112,16 @@ export class SqliteReader implements PlayArchive {
       advertiser: scope.advertiserId,
       limit,
     }) as unknown as { id: number; count: number; last_received: number; record: Uint8Array }[];
-    return rows.map(({ id, count, last_received, record }) => {
-      const refusal = readRefusalRecord(record);
-      return {
-        quarantine_id: id,
-        log_id: refusal.logId,
-        device_id: refusal.deviceId,
-        store_id: refusal.storeId,
-        supplier_id: refusal.supplierId,
-        advertiser_id: refusal.advertiserId,
-        code: refusal.code,
-        detail: refusal.detail,
-        retryable: CODES[refusal.code].retryable,
-        fields: refusal.fields,
-        signature_proven: refusal.proven,
-        received_at: formatInstant(refusal.receivedAt),
-        last_received_at: formatInstant(last_received),
-        count,
-        content_hash: refusal.contentHash,
-        body: Buffer.from(refusal.body).toString('base64'),
-        signature: refusal.signature.length > 0 ? Buffer.from(refusal.signature).toString('base64') : null,
-      };
-    });
+    return rows.map(({ id, count, last_received, record }) =>
+      quarantineItem({ id, count, lastReceived: last_received, refusal: readRefusalRecord(record) }),
+    );
+  }
+
+  async quarantineGroups({ scope, code, deviceId }: QuarantineGroupsQuery): Promise<QuarantineGroups> {
+    const scoped = { supplier: scope.supplierId, advertiser: scope.advertiserId };
+    const rows = this.#groups.all({ ...scoped, code, device: deviceId }) as unknown as GroupRow[];
+    const { n: examined } = this.#examined.get(scoped) as { n: number };
+    return { groups: rows.map(groupOf), examined, whole: examined < GROUPED_ROWS };
   }
 
   async receivedAfter(after: number): Promise<number | null> {
@@ -121,6 +134,26 @@ export class SqliteReader implements PlayArchive {
   }
 }
 
-function within(play: Play, { supplierId, advertiserId }: Scope): boolean {
-  return (supplierId === null || play.supplierId === supplierId) && (advertiserId === null || play.advertiserId === advertiserId);
+interface GroupRow {
+  readonly code: string;
+  readonly device_id: string | null;
+  readonly logs: number;
+  readonly refusals: number;
+  readonly last_received: number;
+  readonly record: Uint8Array;
+}
+
+function groupOf(row: GroupRow): QuarantineGroup {
+  const { code, storeId, detail, fields } = readRefusalRecord(row.record);
+  return {
+    code,
+    device_id: row.device_id,
+    store_id: storeId,
+    logs: row.logs,
+    refusals: row.refusals,
+    last_received_at: formatInstant(row.last_received),
+    detail,
+    retryable: CODES[code].retryable,
+    fields,
+  };
 }

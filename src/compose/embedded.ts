@@ -1,7 +1,10 @@
 /** The service on its embedded engines: SQLite for journal, archive, feed and registry, chDB for analytics. */
 import path from 'node:path';
 import { acceptRoutes } from '../accept/routes.ts';
+import { SendTimes } from '../accept/send-times.ts';
 import { EmbeddedAnalytics } from '../analytics/embedded/process.ts';
+import { Directory } from '../console/directory.ts';
+import { consolePlugins } from '../console/plugins.ts';
 import { Counters } from '../counters.ts';
 import { DataDirLock } from '../data-dir.ts';
 import { DATABASE_FILE } from '../journal/sqlite-journal.ts';
@@ -31,7 +34,7 @@ const MAX_HEALTHY_BACKLOG = 1_000_000;
  * to accept.
  */
 export async function composeEmbedded(surroundings: Surroundings): Promise<Composition> {
-  const { config, logger, die } = surroundings;
+  const { config, logger, die, demoTokens } = surroundings;
   const lock = new DataDirLock(config.dataDir);
   const file = path.join(config.dataDir, DATABASE_FILE);
   const registryFile = path.join(config.dataDir, REGISTRY_FILE);
@@ -66,18 +69,36 @@ export async function composeEmbedded(surroundings: Surroundings): Promise<Compo
   const publicKey = async (deviceId: string, keyId: string): Promise<string | null> =>
     facts.device(deviceId)?.keys.find((key) => key.keyId === keyId)?.publicKey ?? null;
 
+  const sendTimes = new SendTimes();
+  const directory = new Directory(registry);
+  const metrics = serviceMetrics({ counters, inFlight: () => dispatcher.inFlight, analytics: () => analytics.status() });
+  const ready = (): CheckResult => readiness(counters, analytics);
+
   return {
     authenticate: (token) => tokens.authenticate(token),
     newAdminToken,
     plugins: [
-      acceptRoutes(dispatcher),
+      acceptRoutes(dispatcher, sendTimes),
       playRoutes({ archive, feedSignal, publicKey }),
       listRoutes({ analytics }),
       reportRoutes({ analytics, completeUntil }),
-      registryRoutes({ registry }),
+      registryRoutes({ registry: directory.watched(registry) }),
+      ...consolePlugins({
+        config,
+        counters,
+        analytics,
+        loaded: () => analytics.status().loadedOffset,
+        completeUntil,
+        checks: ready,
+        metrics,
+        registry,
+        directory,
+        sendTimes,
+        ...(demoTokens && { demoTokens }),
+      }),
     ],
-    health: { live: () => ({ ok: true, checks: { process: { ok: true } } }), ready: () => readiness(counters, analytics) },
-    metrics: serviceMetrics({ counters, inFlight: () => dispatcher.inFlight, analytics: () => analytics.status() }),
+    health: { live: () => ({ ok: true, checks: { process: { ok: true } } }), ready },
+    metrics,
     close: async () => {
       await dispatcher.close();
       await analytics.stop(ANALYTICS_STOP_MS);

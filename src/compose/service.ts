@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Registry as Metrics } from 'prom-client';
 import type { Config } from '../config.ts';
 import type { Authenticate } from '../server/auth.ts';
+import type { DemoToken } from '../server/console.ts';
 import type { Health } from '../server/health.ts';
 
 /** What a composition is given. */
@@ -11,6 +12,8 @@ export interface Surroundings {
   readonly logger: Logger;
   /** The service cannot go on: it stops acknowledging and ends with exit code 1. */
   readonly die: (reason: string) => void;
+  /** Of a demonstration; see `consoleRoutes`. */
+  readonly demoTokens?: () => readonly DemoToken[];
 }
 
 /** The parts of a service on its engines, ready to be put behind the HTTP server. */

@@ -45,6 +45,36 @@ export interface QuarantineItem {
   readonly signature: string | null;
 }
 
+export interface QuarantineGroupsQuery {
+  readonly scope: Scope;
+  readonly code: string | null;
+  readonly deviceId: string | null;
+}
+
+/** The refusals of one device for one reason. */
+export interface QuarantineGroup {
+  readonly code: string;
+  readonly device_id: string | null;
+  /** Where the device of the newest one stood. */
+  readonly store_id: string | null;
+  /** Different logs, and how often they were refused altogether. */
+  readonly logs: number;
+  readonly refusals: number;
+  readonly last_received_at: string;
+  /** What the newest one was told. */
+  readonly detail: string;
+  readonly retryable: boolean;
+  readonly fields: readonly string[] | null;
+}
+
+export interface QuarantineGroups {
+  /** Most refusals first. */
+  readonly groups: readonly QuarantineGroup[];
+  /** Kept refusals that were looked at, the newest; `whole`: there are no others. */
+  readonly examined: number;
+  readonly whole: boolean;
+}
+
 /** Archive, feed and quarantine as they are read. All reject with a Problem `unavailable` when they cannot be asked. */
 export interface PlayArchive {
   /** 'unsettled': acknowledged, and its owner is not decided yet. Null: not here, or not within the scope. */
@@ -53,6 +83,8 @@ export interface PlayArchive {
   feed(after: number, limit: number, scope: Scope): Promise<FeedPage>;
   /** Refused logs, newest first. */
   quarantine(query: QuarantineQuery): Promise<readonly QuarantineItem[]>;
+  /** The newest refusals (a bounded number of them), by reason and device. */
+  quarantineGroups(query: QuarantineGroupsQuery): Promise<QuarantineGroups>;
   /** When the first settled play behind `after` was received; null where there is none. */
   receivedAfter(after: number): Promise<number | null>;
 }

@@ -1,7 +1,15 @@
 import { Worker } from 'node:worker_threads';
 import { Problem } from '../server/problem.ts';
 import type { Scope } from '../server/access.ts';
-import type { FeedPage, FoundPlay, PlayArchive, QuarantineItem, QuarantineQuery } from './archive-port.ts';
+import type {
+  FeedPage,
+  FoundPlay,
+  PlayArchive,
+  QuarantineGroups,
+  QuarantineGroupsQuery,
+  QuarantineItem,
+  QuarantineQuery,
+} from './archive-port.ts';
 import type { ReaderCall, ReaderResult } from './reader-worker.ts';
 
 /** Calls waiting for the reader thread; more is answered 503. */
@@ -43,6 +51,10 @@ export class ArchiveReader implements PlayArchive {
 
   quarantine(query: QuarantineQuery): Promise<readonly QuarantineItem[]> {
     return this.#call('quarantine', [query]);
+  }
+
+  quarantineGroups(query: QuarantineGroupsQuery): Promise<QuarantineGroups> {
+    return this.#call('quarantineGroups', [query]);
   }
 
   receivedAfter(after: number): Promise<number | null> {

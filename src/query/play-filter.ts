@@ -17,6 +17,8 @@ export const PlayFilterSchema = {
   store_id: Ids,
   supplier_id: Ids,
   advertiser_id: Ids,
+  content_id: Ids,
+  region: Type.Optional(Repeatable(Type.String({ maxLength: 100, description: 'Of the store; empty: stores without a region' }))),
   status: Type.Optional(Repeatable(Type.Enum([...STATUSES]))),
   from: Type.Optional(Type.String({ ...INSTANT, description: 'Plays with `from` <= ended_at; RFC 3339 with an offset' })),
   to: Type.Optional(Type.String({ ...INSTANT, description: 'Plays with ended_at < `to`; RFC 3339 with an offset' })),
@@ -25,12 +27,13 @@ export const PlayFilterSchema = {
 const QuerySchema = Type.Object(PlayFilterSchema);
 export type PlayFilterQuery = Static<typeof QuerySchema>;
 
-const ID_FILTERS = ['campaign_id', 'device_id', 'store_id', 'supplier_id', 'advertiser_id'] as const;
+const ID_FILTERS = ['campaign_id', 'device_id', 'store_id', 'supplier_id', 'advertiser_id', 'content_id'] as const;
 
 export interface PlayFilter {
   /** Lower-case ids by filter; absent: any. */
   readonly ids: ReadonlyMap<(typeof ID_FILTERS)[number], readonly string[]>;
   readonly statuses: readonly string[];
+  readonly regions: readonly string[];
   /** Milliseconds since 1970 UTC; `from` <= ended_at < `to`. */
   readonly from: number | null;
   readonly to: number | null;
@@ -46,7 +49,7 @@ export function parsePlayFilter(query: PlayFilterQuery): PlayFilter {
   const from = instantOf('from', query.from);
   const to = instantOf('to', query.to);
   if (from !== null && to !== null && from >= to) throw new Problem('invalid_parameter', 'The parameter "from" must lie before "to".');
-  return { ids, statuses: listOf(query.status), from, to };
+  return { ids, statuses: listOf(query.status), regions: listOf(query.region), from, to };
 }
 
 function instantOf(name: string, text: string | undefined): number | null {
@@ -86,6 +89,7 @@ export function conditionOf(filter: PlayFilter, scope: Scope, parts: FilterParts
   if (scope.advertiserId !== null) add('p.advertiser_id = {scope_advertiser:UUID}', 'scope_advertiser', scope.advertiserId);
   if (parts.filters) {
     for (const [name, values] of filter.ids) add(`p.${name} IN ({${name}:Array(UUID)})`, name, values);
+    if (filter.regions.length > 0) add('p.region IN ({region:Array(String)})', 'region', filter.regions);
     if (filter.statuses.length > 0) add('toString(p.status) IN ({status:Array(String)})', 'status', filter.statuses);
   }
   if (parts.span) {

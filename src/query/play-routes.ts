@@ -80,6 +80,18 @@ const QuarantineItemSchema = Type.Object({
   signature: Nullable(Type.String({ description: 'Base64' })),
 });
 
+const QuarantineGroupSchema = Type.Object({
+  code: Type.Enum([...LOG_CODES]),
+  device_id: Nullable(Type.String()),
+  store_id: Nullable(Uuid),
+  logs: Type.Integer({ minimum: 1, description: 'Different logs' }),
+  refusals: Type.Integer({ minimum: 1, description: 'How often they were refused altogether' }),
+  last_received_at: Instant,
+  detail: Type.String({ description: 'What the newest one was told' }),
+  retryable: Type.Boolean(),
+  fields: Nullable(Type.Array(Type.String())),
+});
+
 export function playRoutes({ archive, feedSignal, publicKey }: PlayRoutesDeps): FastifyPluginAsync {
   return async (app) => {
     app.get<{ Params: { log_id: string } }>(
@@ -149,6 +161,31 @@ export function playRoutes({ archive, feedSignal, publicKey }: PlayRoutesDeps): 
             return reply.type('application/x-ndjson; charset=utf-8').send(Buffer.from(page.lines));
           await feedSignal.wait(published, left, stop);
         }
+      },
+    );
+
+    app.get<{ Querystring: { code?: string; device_id?: string } }>(
+      '/api/v1/quarantine/groups',
+      {
+        config: { access: 'reader' },
+        schema: {
+          tags: ['plays'],
+          summary: 'Refusals by reason and device, most first',
+          description: 'Of the newest refusals that are kept; `whole` says whether these are all of them.',
+          querystring: Type.Object({ code: Type.Optional(Type.Enum([...LOG_CODES])), device_id: Type.Optional(Uuid) }),
+          response: {
+            200: Type.Object({ groups: Type.Array(QuarantineGroupSchema), examined: Type.Integer({ minimum: 0 }), whole: Type.Boolean() }),
+            ...problemResponses('invalid_parameter', 'unauthorized', 'unavailable'),
+          },
+        },
+      },
+      async (request) => {
+        const { code, device_id: deviceId } = request.query;
+        return archive.quarantineGroups({
+          scope: scopeOf(request.identity),
+          code: code ?? null,
+          deviceId: deviceId?.toLowerCase() ?? null,
+        });
       },
     );
 

@@ -9,7 +9,7 @@ import type { ZoneSteps } from './zone-steps.ts';
 const PLAYS = 'playproof.plays AS p';
 
 const ID_DIMENSIONS = ['campaign_id', 'advertiser_id', 'supplier_id', 'store_id', 'content_id', 'device_id'] as const;
-export const DIMENSIONS = [...ID_DIMENSIONS, 'region', 'status', 'hour', 'day'] as const;
+export const DIMENSIONS = [...ID_DIMENSIONS, 'region', 'status', 'reported_status', 'hour', 'day'] as const;
 export type Dimension = (typeof DIMENSIONS)[number];
 
 export const MAX_REPORT_ROWS = 100_000;

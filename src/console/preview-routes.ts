@@ -1,0 +1,81 @@
+/** `POST /api/v1/registry/import/preview`: the same document as the import takes, and nothing is changed. */
+import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
+import type { ImportFormat, RegistryEntries } from '../registry/registry.ts';
+import { charsetFault, readBody } from '../server/body.ts';
+import { Nullable, problemResponses } from '../server/schemas.ts';
+import { compileValidator } from '../server/validation.ts';
+import { CHANGES, PREVIEW_KINDS, previewImport } from './import-preview.ts';
+
+/** A person looks at it; a larger document goes through the command line. */
+const MAX_PREVIEW_BYTES = 16 * 1024 * 1024;
+const FORMATS: Readonly<Record<string, ImportFormat>> = { 'application/json': 'json', 'application/x-ndjson': 'ndjson' };
+const Count = Type.Integer({ minimum: 0 });
+
+const PreviewSchema = Type.Object(
+  {
+    counts: Type.Array(Type.Object({ kind: Type.Enum([...PREVIEW_KINDS]), new: Count, changed: Count, same: Count })),
+    items: Type.Array(
+      Type.Object({
+        kind: Type.Enum([...PREVIEW_KINDS]),
+        id: Type.String(),
+        name: Nullable(Type.String({ description: 'For a key the id of its device' })),
+        change: Type.Enum([...CHANGES]),
+      }),
+      { description: 'What is new or changed, the first 200' },
+    ),
+    more: Type.Integer({ minimum: 0, description: 'How many are not listed' }),
+  },
+  { description: 'What the import would do' },
+);
+
+interface PreviewBody {
+  readonly bytes: Buffer<ArrayBuffer>;
+  readonly format: ImportFormat;
+}
+
+export function previewRoutes(registry: RegistryEntries): FastifyPluginAsync {
+  return async (app) => {
+    app.removeAllContentTypeParsers();
+    for (const [type, format] of Object.entries(FORMATS)) {
+      app.addContentTypeParser(type, async (request: FastifyRequest, stream: FastifyRequest['raw']): Promise<PreviewBody> => {
+        const fault = charsetFault(request);
+        if (fault) throw fault;
+        return { bytes: await readBody(stream, MAX_PREVIEW_BYTES, app.bodyBudget), format };
+      });
+    }
+    app.setValidatorCompiler((part) => (part.httpPart === 'body' ? () => true : compileValidator(part)));
+    app.post('/api/v1/registry/import/preview', {
+      config: { access: 'admin' },
+      bodyLimit: MAX_PREVIEW_BYTES,
+      schema: {
+        tags: ['registry'],
+        summary: 'What an import would change, without changing it',
+        description: 'Takes what `POST /api/v1/registry/import` takes, up to 16 MiB. A document that would be refused is refused here.',
+        body: { content: { 'application/json': { schema: Type.Object({}) }, 'application/x-ndjson': { schema: Type.String() } } },
+        response: {
+          200: PreviewSchema,
+          ...problemResponses(
+            'malformed',
+            'invalid_field',
+            'too_large',
+            'unsupported_media_type',
+            'unauthorized',
+            'forbidden',
+            'unknown_store',
+            'not_found',
+            'unavailable',
+          ),
+        },
+      },
+      handler: async (request) => {
+        const { bytes, format } = request.body as PreviewBody;
+        try {
+          return await previewImport(registry, bytes, format);
+        } finally {
+          app.bodyBudget.give(bytes.length);
+        }
+      },
+    });
+  };
+}
