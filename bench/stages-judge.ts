@@ -56,7 +56,7 @@ export async function judgeStages(batch: number, batches: number, tell: (text: s
   const results = await Promise.all(requests.map((request, i) => judgeRequest(request, bodies[i] as Buffer, view, SETTINGS)));
   const pack = (): Judged[] =>
     requests.map((request, i) => {
-      const packer = new Packer();
+      const packer = new Packer(request.length);
       packer.add(request, results[i] as Awaited<ReturnType<typeof judgeRequest>>);
       return packer.finish(i).message;
     });

@@ -152,7 +152,7 @@ async function readFeed(file: string): Promise<void> {
   for (let after = 0, count = 1; count > 0; ) {
     const page = await reader.feed(after, FEED_PAGE, EVERYTHING);
     count = page.count;
-    const lines = page.lines.toString('utf8');
+    const lines = Buffer.from(page.lines).toString('utf8');
     after = Number(/"position":"(\d+)"\}\n$/.exec(lines)?.[1] ?? after);
   }
   reader.close();

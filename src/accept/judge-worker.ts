@@ -38,7 +38,7 @@ parentPort?.on('message', (message: Job) => {
 
 async function judgeJob({ job, bodies, requests }: Job): Promise<void> {
   const view = await opened;
-  const packer = new Packer();
+  const packer = new Packer(bodies.byteLength);
   for (const request of requests) {
     const body = new Uint8Array(bodies, request.at, request.length);
     packer.add(request, await judgeRequest(request, body, view, settings));

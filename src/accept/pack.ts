@@ -30,13 +30,19 @@ import {
 
 /** Longest answer of an accepted log, in bytes. */
 const SUCCESS_BOUND = 256;
+const SPARE_BYTES = 4 * 1024;
 
 export class Packer {
   readonly #requests: JudgedRequest[] = [];
   #numbers: number[] = [];
-  #bytes = Buffer.allocUnsafeSlow(64 * 1024);
+  #bytes: Buffer;
   #length = 0;
   #logs = 0;
+
+  /** @param bodyBytes Of all requests that will be added. Records and answers take about half as much again. */
+  constructor(bodyBytes = 0) {
+    this.#bytes = Buffer.allocUnsafeSlow(SPARE_BYTES + bodyBytes + Math.ceil(bodyBytes / 2));
+  }
 
   add(request: JobRequest, judged: JudgedLogs): void {
     const { id, batch, receivedAt } = request;

@@ -5,6 +5,7 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { Counters } from '../counters.ts';
 import { JournalBroken } from '../journal/journal.ts';
+import { release } from '../memory.ts';
 import { Allowance } from './allowance.ts';
 import type { Answers, Judged } from './messages.ts';
 import { Recorder } from './recorder.ts';
@@ -88,6 +89,7 @@ const tellFull = seldom((error) => note({ type: 'log', level: 'warn', message: m
 
 async function take(recorder: Recorder, engines: WriterEngines, judged: Judged): Promise<void> {
   const { answers, bytes } = await recorder.record(judged);
+  release(new Uint8Array(judged.bytes));
   counters.set('seen', seen.size);
   // Before the answer: whoever sees that nothing is in flight any more must find the end behind it (query/completeness.ts).
   counters.set('end', engines.journal.end);

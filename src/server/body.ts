@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { release } from '../memory.ts';
 import { Problem } from './problem.ts';
 import { compileValidator } from './validation.ts';
 
@@ -118,6 +119,7 @@ export function readBody(stream: IncomingMessage, limitBytes: number, budget: Bu
       else {
         chunk.copy(memory, length);
         length = needed;
+        release(chunk);
       }
     };
     const onEnd = (): void => {
