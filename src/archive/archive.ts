@@ -1,3 +1,7 @@
+import { BILLABLE } from '../accept/messages.ts';
+import { STATUSES } from '../domain/play.ts';
+import { readPlayRecord } from '../journal/record.ts';
+
 /** What was decided for a log_id when it was settled. */
 export interface StoredVerdict {
   /** 32 bytes. */
@@ -12,4 +16,14 @@ export interface StoredVerdict {
 export interface SettledLogs {
   /** @param logId Sixteen bytes. Rejects when the archive cannot answer now. */
   find(logId: Uint8Array): Promise<StoredVerdict | null>;
+}
+
+/** The verdict that an archived record stands for. @throws CorruptRecord */
+export function storedVerdict(record: Uint8Array): StoredVerdict {
+  const play = readPlayRecord(record);
+  return {
+    contentHash: Buffer.from(play.contentHash, 'hex'),
+    flags: STATUSES.indexOf(play.status) | (play.billable ? BILLABLE : 0),
+    receivedAt: play.receivedAt,
+  };
 }

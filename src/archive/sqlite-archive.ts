@@ -1,8 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { BILLABLE } from '../accept/messages.ts';
-import { STATUSES } from '../domain/play.ts';
-import { readPlayRecord, recordReceivedAt } from '../journal/record.ts';
-import type { SettledLogs, StoredVerdict } from './archive.ts';
+import { recordReceivedAt } from '../journal/record.ts';
+import { type SettledLogs, storedVerdict, type StoredVerdict } from './archive.ts';
 
 /** Looks owners up in `playproof.db`, where the journal row of an owner is the archive row. */
 export class SqliteSettledLogs implements SettledLogs {
@@ -31,11 +29,6 @@ export class SqliteSettledLogs implements SettledLogs {
       }
       return null;
     }
-    const play = readPlayRecord(row.record);
-    return {
-      contentHash: Buffer.from(play.contentHash, 'hex'),
-      flags: STATUSES.indexOf(play.status) | (play.billable ? BILLABLE : 0),
-      receivedAt: play.receivedAt,
-    };
+    return storedVerdict(row.record);
   }
 }

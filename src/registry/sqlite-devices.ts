@@ -1,14 +1,11 @@
 /** Devices in SQLite: where each stands, since when, and where it stood before. */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { formatInstant } from '../domain/timestamp.ts';
-import { Problem } from '../server/problem.ts';
 import type { ChangeLog } from './database.ts';
 import { keyFromRow } from './facts.ts';
-import { type AssignmentEntry, type DeviceEntry, type DeviceFields, MAX_ASSIGNMENTS_PER_DEVICE, type Put } from './registry.ts';
-import { type EntryTable, retired } from './sqlite-entries.ts';
-
-/** Several changes may be made in one millisecond, or around a small step back of the clock; each gets an instant of its own. */
-const JUST_MADE_MS = 1_000;
+import { changeOf, demandRoom, newOfHistory } from './history.ts';
+import { retired, unknownStore } from './refusals.ts';
+import type { AssignmentEntry, DeviceEntry, DeviceFields, Put } from './registry.ts';
+import type { EntryTable } from './sqlite-entries.ts';
 
 export class DeviceTable implements EntryTable<'device'> {
   readonly #changes: ChangeLog;
@@ -33,7 +30,6 @@ export class DeviceTable implements EntryTable<'device'> {
     this.#keys = db.prepare('SELECT * FROM keys WHERE device_id = ? ORDER BY place');
   }
 
-  /** A change without `since` is in force from `now` on: right after the last one, where that was made just now too. */
   put(id: string, fields: DeviceFields, now: number): Put<DeviceEntry> {
     const created = !this.#registered(id);
     const { storeId, active } = fields;
@@ -42,7 +38,9 @@ export class DeviceTable implements EntryTable<'device'> {
       this.#insert.run(id);
       this.#append(id, 0, [{ storeId, active, since: null }]);
     } else {
-      this.#change(id, fields, now);
+      const history = this.#history(id);
+      const change = changeOf(history, fields, now);
+      if (change) this.#append(id, history.length, [change]);
     }
     return { created, entry: this.#read(id) };
   }
@@ -54,14 +52,7 @@ export class DeviceTable implements EntryTable<'device'> {
   putHistory(id: string, given: readonly AssignmentEntry[]): void {
     const isNew = !this.#registered(id);
     const known = isNew ? [] : this.#history(id);
-    for (const [place, assignment] of given.entries()) {
-      const before = known[place];
-      if (!before || sameAssignment(before, assignment)) continue;
-      throw new Problem('invalid_field', 'contradicts the history that is registered, which can be added to and not changed', {
-        fields: [`/assignments/${place}`],
-      });
-    }
-    const added = given.slice(known.length);
+    const added = newOfHistory(known, given);
     if (added.length === 0) return;
     // A screen may have stood in a store that is gone; it cannot be standing there now.
     for (const [place, { storeId }] of given.entries()) {
@@ -97,34 +88,14 @@ export class DeviceTable implements EntryTable<'device'> {
     return row !== undefined;
   }
 
-  #change(id: string, { storeId, active, since }: DeviceFields, now: number): void {
-    const history = this.#history(id);
-    const last = history.at(-1) as AssignmentEntry;
-    const latest = last.since ?? Number.NEGATIVE_INFINITY;
-    if (last.storeId === storeId && last.active === active) {
-      // Saying again what holds is no change, unless it is said to have held earlier than it did.
-      if (since !== null && since < latest) throw notTheNewest(latest);
-      return;
-    }
-    const from = since ?? (latest < now + JUST_MADE_MS ? Math.max(now, latest + 1) : now);
-    if (from <= latest) throw notTheNewest(latest);
-    this.#append(id, history.length, [{ storeId, active, since: from }]);
-  }
-
   #demandStore(storeId: string, field: string, retiredToo = false): void {
     const row = this.#store.get(storeId);
     if (row && (retiredToo || row.retired_at === null)) return;
-    throw new Problem('unknown_store', `The store ${storeId} is ${row ? 'retired' : 'not registered'}; register the store first.`, {
-      fields: [field],
-    });
+    throw unknownStore(storeId, row !== undefined, field);
   }
 
   #append(id: string, from: number, added: readonly AssignmentEntry[]): void {
-    if (from + added.length > MAX_ASSIGNMENTS_PER_DEVICE) {
-      throw new Problem('invalid_field', `A device keeps at most ${MAX_ASSIGNMENTS_PER_DEVICE} assignments; register it under a new id.`, {
-        fields: ['/store_id'],
-      });
-    }
+    demandRoom(from + added.length);
     for (const [place, { storeId, active, since }] of added.entries()) this.#assign.run(id, from + place, storeId, active ? 1 : 0, since);
     this.#changes.note('device', id);
   }
@@ -140,16 +111,4 @@ export class DeviceTable implements EntryTable<'device'> {
       since: row.since as number | null,
     }));
   }
-}
-
-function sameAssignment(a: AssignmentEntry, b: AssignmentEntry): boolean {
-  return a.storeId === b.storeId && a.active === b.active && a.since === b.since;
-}
-
-function notTheNewest(latest: number): Problem {
-  return new Problem(
-    'invalid_field',
-    `The latest change of this device is registered from ${formatInstant(latest)} on and history is not rewritten; give a "since" after that.`,
-    { fields: ['/since'] },
-  );
 }

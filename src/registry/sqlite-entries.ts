@@ -1,7 +1,7 @@
 /** Stores, campaigns and contents in SQLite: what is registered under an id is replaced as a whole. */
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
-import { Problem } from '../server/problem.ts';
 import type { ChangeLog } from './database.ts';
+import { retired } from './refusals.ts';
 import type { EntryTypes, Kind, Put } from './registry.ts';
 
 /** The entries of one kind. Writing happens inside the caller's transaction, `now` in milliseconds. */
@@ -103,8 +103,4 @@ export class ReplacedEntries<K extends Kind> implements EntryTable<K> {
     }
     return true;
   }
-}
-
-export function retired(kind: Kind, id: string): Problem {
-  return new Problem('id_retired', `The ${kind} ${id} was retired, and its id is never used again; register it under a new id.`);
 }

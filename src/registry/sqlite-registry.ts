@@ -2,11 +2,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DatabaseSync } from 'node:sqlite';
 import type { DeviceKey } from '../domain/facts.ts';
-import { Problem } from '../server/problem.ts';
 import { inSnapshot, inTransaction, openForWriting, SQLITE_BUSY, sqliteCode } from './database.ts';
+import { busy, importing } from './refusals.ts';
 import type { EntryTypes, ImportCounts, ImportFormat, KeyFields, Kind, Put, Registry, Revocation } from './registry.ts';
 import { importInWorker } from './sqlite-import.ts';
-import { asProblem, busy, RegistryTables } from './sqlite-tables.ts';
+import { asProblem, RegistryTables } from './sqlite-tables.ts';
 
 /** How long one attempt at the write lock may block the thread, how long to wait in between, and for how long altogether. */
 const LOCK_WAIT_MS = 5;
@@ -54,7 +54,7 @@ export class SqliteRegistry implements Registry {
 
   /** One at a time, in a thread of its own; what else is to be written waits until it is done. */
   async importDocument(body: Uint8Array<ArrayBuffer>, format: ImportFormat): Promise<ImportCounts> {
-    if (this.#importing) throw new Problem('overloaded', 'Another import is running; send this one when it is done.', { retryAfter: 5 });
+    if (this.#importing) throw importing();
     this.#importing = true;
     try {
       return await importInWorker(this.#file, body, format, this.#now());

@@ -2,6 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { Problem } from '../server/problem.ts';
 import { ChangeLog, SQLITE_BUSY, sqliteCode } from './database.ts';
+import { busy } from './refusals.ts';
 import type { Kind } from './registry.ts';
 import { DeviceTable } from './sqlite-devices.ts';
 import { CAMPAIGN_SHAPE, CONTENT_SHAPE, type EntryTable, ReplacedEntries, STORE_SHAPE } from './sqlite-entries.ts';
@@ -37,8 +38,4 @@ export function asProblem(error: unknown): unknown {
     return new Problem('unavailable', 'The disk of the registry is full; make room and send again.', { retryAfter: 30 });
   if (code === SQLITE_IOERR) return new Problem('unavailable', 'The registry could not be written; look at its disk.', { retryAfter: 30 });
   return error;
-}
-
-export function busy(): Problem {
-  return new Problem('unavailable', 'The registry is being written by somebody else; send again.', { retryAfter: 1 });
 }
