@@ -79,6 +79,8 @@ export const ProblemSchema = Type.Object(
     detail: Type.String({ description: 'What to change or do next' }),
     retryable: Type.Boolean({ description: 'Whether sending the very same again can help' }),
     fields: Type.Optional(Type.Array(Type.String(), { description: 'A JSON Pointer for every field at fault, sorted' })),
+    log_id: Type.Optional(Type.String({ description: 'Of the one log that was sent, where it could be read' })),
+    line: Type.Optional(Type.Integer({ minimum: 1, description: 'The line at fault in an import of NDJSON' })),
     server_time: Type.Optional(Type.String({ format: 'date-time' })),
     correlation_id: Type.Optional(Type.String({ description: 'Names the log line of a fault of the service' })),
   },

@@ -37,7 +37,7 @@ export async function call(service: Service | string, path: string, options: Cal
   });
   const text = await answer.text();
   const type = (answer.headers.get('content-type') ?? '').split(';')[0] ?? '';
-  return { status: answer.status, headers: answer.headers, text, type, json: type.endsWith('json') ? parsed(text) : undefined };
+  return { status: answer.status, headers: answer.headers, text, type, json: /[+/]json$/.test(type) ? parsed(text) : undefined };
 }
 
 /** A log or a batch, sent as a device sends it: without a token. */
