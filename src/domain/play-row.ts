@@ -92,6 +92,11 @@ export function playRowLength(source: Uint8Array, offset: number): number {
   return FIXED_BYTES + 2 + ((low & 0x7f) | ((source[offset + FIXED_BYTES + 1] ?? Number.NaN) << 7));
 }
 
+/** The device of the row at `offset`, without reading the rest. */
+export function rowDeviceId(source: Uint8Array, offset: number): string {
+  return readUuidHalves(source, offset + 16);
+}
+
 export function readPlayRow(source: Buffer, offset: number): PlayRow {
   const small = offset + SMALL_AT;
   const distance = source.readDoubleLE(offset + TIMES_AT + 24);

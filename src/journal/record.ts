@@ -18,7 +18,7 @@ import { crc32 } from 'node:zlib';
 import { CODE_NAMES } from '../domain/codes.ts';
 import type { SignatureAlgorithm } from '../domain/facts.ts';
 import type { Play } from '../domain/play.ts';
-import { MAX_PLAY_ROW_BYTES, playRowLength, readPlayRow, writePlayRow } from '../domain/play-row.ts';
+import { MAX_PLAY_ROW_BYTES, playRowLength, readPlayRow, rowDeviceId, writePlayRow } from '../domain/play-row.ts';
 import type { Refusal } from '../domain/refusal.ts';
 import { readUuid, writeUuid } from '../domain/uuid.ts';
 
@@ -179,6 +179,11 @@ export function recordRow(bytes: Uint8Array): Buffer {
 
 export function recordKind(record: Uint8Array): number | undefined {
   return record[5];
+}
+
+/** The device, in lower case; null where a refusal has none that could be read. @throws CorruptRecord for a damaged refusal. */
+export function recordDeviceId(record: Uint8Array): string | null {
+  return recordKind(record) === RECORD_PLAY ? rowDeviceId(record, HEADER_BYTES) : readRefusalRecord(record).deviceId;
 }
 
 export function recordLogId(record: Uint8Array): string {

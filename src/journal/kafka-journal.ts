@@ -1,0 +1,180 @@
+import { settled } from '../kafka/client.ts';
+import type {
+  ClusterMetadata,
+  DeliveryReport,
+  KafkaClient,
+  KafkaError,
+  KafkaProducer,
+  RdKafkaConfig,
+  Watermarks,
+} from '../kafka/client-types.ts';
+import { type Journal, type JournalEntry, JournalFull } from './journal.ts';
+import { recordDeviceId } from './record.ts';
+
+export interface KafkaJournalOptions {
+  readonly client: KafkaClient;
+  readonly config: RdKafkaConfig;
+  readonly topic: string;
+  /** Names this very topic. */
+  readonly journalId: string;
+  /** How long an append waits for the brokers before it is given up. */
+  readonly deliveryTimeoutMs?: number;
+  /** Records under way at once; more are refused. */
+  readonly maxWaitingRows?: number;
+  readonly onWarning: (message: string) => void;
+}
+
+const DELIVERY_TIMEOUT_MS = 10_000;
+const MAX_WAITING_ROWS = 200_000;
+const MAX_WAITING_KIBIBYTES = 512 * 1024;
+const CONNECT_TIMEOUT_MS = 10_000;
+const LINGER_MS = 2;
+const POLL_MS = 5;
+const CLOSE_MS = 5_000;
+const FATAL = -150;
+
+/** Entries appended together: answered when each has its delivery report, refused with the first that failed. */
+interface Appending {
+  waiting: number;
+  readonly resolve: () => void;
+  readonly reject: (reason: Error) => void;
+}
+
+/**
+ * The journal on Kafka: a record is durable when all in-sync replicas have it.
+ *
+ * An append that is refused may have been kept in part or in whole: nobody knows, as after a broken connection. The device
+ * sends again, and settling makes it count once. Its order is that of each device's partition.
+ */
+export class KafkaJournal implements Journal {
+  readonly journalId: string;
+  readonly #options: KafkaJournalOptions;
+  #producer: KafkaProducer;
+  #waitingRows = 0;
+  /** Records that were in the topic at the start, and those that were appended since by this process. */
+  #end: number;
+  #closed = false;
+
+  private constructor(options: KafkaJournalOptions, producer: KafkaProducer, end: number) {
+    this.#options = options;
+    this.journalId = options.journalId;
+    this.#producer = producer;
+    this.#end = end;
+    this.#listen(producer);
+  }
+
+  /** @throws KafkaError when the cluster cannot be reached. */
+  static async open(options: KafkaJournalOptions): Promise<KafkaJournal> {
+    const producer = await connect(options);
+    const { topics } = await settled<ClusterMetadata>((done) =>
+      producer.getMetadata({ topic: options.topic, timeout: CONNECT_TIMEOUT_MS }, done),
+    );
+    let end = 0;
+    for (const { id } of topics.find(({ name }) => name === options.topic)?.partitions ?? []) {
+      const { highOffset } = await settled<Watermarks>((done) =>
+        producer.queryWatermarkOffsets(options.topic, id, CONNECT_TIMEOUT_MS, done),
+      );
+      end += highOffset;
+    }
+    return new KafkaJournal(options, producer, end);
+  }
+
+  /** Counts records, since each partition has an end of its own: those found at the start, and those of this process. */
+  get end(): number {
+    return this.#end;
+  }
+
+  append(entries: readonly JournalEntry[]): Promise<void> {
+    if (entries.length === 0) return Promise.resolve();
+    if (this.#closed) return Promise.reject(new JournalFull('the journal is closed'));
+    const max = this.#options.maxWaitingRows ?? MAX_WAITING_ROWS;
+    if (this.#waitingRows + entries.length > max) {
+      return Promise.reject(new JournalFull(`${this.#waitingRows} records wait for Kafka already`));
+    }
+    return new Promise((resolve, reject) => {
+      const appending: Appending = { waiting: 0, resolve, reject };
+      try {
+        for (const { record } of entries) {
+          // The record is copied here, so it may change afterwards.
+          const value = Buffer.from(record.buffer, record.byteOffset, record.byteLength);
+          this.#producer.produce(this.#options.topic, null, value, recordDeviceId(record), null, appending);
+          appending.waiting += 1;
+          this.#waitingRows += 1;
+        }
+      } catch (error) {
+        reject(full(error as Error));
+      }
+    });
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#producer.disconnect();
+  }
+
+  #listen(producer: KafkaProducer): void {
+    producer.on('delivery-report', (error: KafkaError | null, report: DeliveryReport) => this.#delivered(error, report));
+    producer.on('event.error', (error: KafkaError) => {
+      if (error.isFatal || error.code === FATAL) this.#replace(producer, error);
+    });
+  }
+
+  #delivered(error: KafkaError | null, report: DeliveryReport): void {
+    const appending = report.opaque as Appending;
+    this.#waitingRows -= 1;
+    appending.waiting -= 1;
+    if (error) {
+      appending.reject(full(error));
+      return;
+    }
+    this.#end += 1;
+    if (appending.waiting === 0) appending.resolve();
+  }
+
+  /** An idempotent producer that lost its place in the sequence can never send again; a new one begins a sequence of its own. */
+  #replace(broken: KafkaProducer, cause: KafkaError): void {
+    if (this.#producer !== broken || this.#closed) return;
+    this.#options.onWarning(`the journal's producer could not go on and is replaced: ${cause.message}`);
+    const fresh = create(this.#options);
+    this.#producer = fresh;
+    this.#listen(fresh);
+    fresh.connect({ timeout: CONNECT_TIMEOUT_MS }, (error) => {
+      if (error) this.#options.onWarning(`the journal's new producer is not connected yet: ${error.message}`);
+    });
+    fresh.setPollInterval(POLL_MS);
+    // What it still holds is reported as failed while it flushes.
+    broken.flush(CLOSE_MS, () => broken.disconnect());
+  }
+}
+
+function full(cause: Error): JournalFull {
+  return new JournalFull(`Kafka did not confirm the records (${cause.message}); whether it has them is not known`, { cause });
+}
+
+function create({
+  client,
+  config,
+  deliveryTimeoutMs = DELIVERY_TIMEOUT_MS,
+  maxWaitingRows = MAX_WAITING_ROWS,
+}: KafkaJournalOptions): KafkaProducer {
+  return new client.Producer(
+    {
+      ...config,
+      'enable.idempotence': true,
+      'linger.ms': LINGER_MS,
+      'socket.timeout.ms': Math.min(6_000, deliveryTimeoutMs),
+      'queue.buffering.max.messages': maxWaitingRows,
+      'queue.buffering.max.kbytes': MAX_WAITING_KIBIBYTES,
+      dr_cb: true,
+    },
+    // Here and not above, where the partitioner would be ignored without a word.
+    { partitioner: 'murmur2_random', acks: -1, 'message.timeout.ms': deliveryTimeoutMs },
+  );
+}
+
+async function connect(options: KafkaJournalOptions): Promise<KafkaProducer> {
+  const producer = create(options);
+  await settled((done) => producer.connect({ timeout: CONNECT_TIMEOUT_MS }, done));
+  producer.setPollInterval(POLL_MS);
+  return producer;
+}
