@@ -11,19 +11,19 @@ export class DataDirInUse extends Error {
  * Holds the data directory for this process. The lock is the operating system's, through SQLite, so it is gone when the process
  * is, however it ended; nothing stale is left behind.
  *
- * @throws DataDirInUse with a sentence.
+ * @throws DataDirInUse, or an Error where the directory cannot be used at all; both with a sentence.
  */
 export class DataDirLock {
   readonly #db: DatabaseSync;
 
   constructor(dataDir: string) {
-    mkdirSync(dataDir, { recursive: true, mode: 0o750 });
     const owner = path.join(dataDir, 'lock.pid');
-    this.#db = new DatabaseSync(path.join(dataDir, 'lock'), { timeout: 0 });
+    this.#db = openLock(dataDir);
     try {
       this.#db.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
     } catch (error) {
       this.#db.close();
+      if (!isBusy(error)) throw unusable(dataDir, error);
       throw new DataDirInUse(
         `another Playproof (process ${pidIn(owner)}) uses the data directory ${dataDir}; stop that one, or set PLAYPROOF_DATA_DIR to another directory`,
         { cause: error },
@@ -35,6 +35,27 @@ export class DataDirLock {
   release(): void {
     this.#db.close();
   }
+}
+
+function openLock(dataDir: string): DatabaseSync {
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o750 });
+    return new DatabaseSync(path.join(dataDir, 'lock'), { timeout: 0 });
+  } catch (error) {
+    throw unusable(dataDir, error);
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  const SQLITE_BUSY = 5;
+  return (((error as { errcode?: number }).errcode ?? 0) & 0xff) === SQLITE_BUSY;
+}
+
+function unusable(dataDir: string, cause: unknown): Error {
+  return new Error(
+    `the data directory ${dataDir} cannot be written (${cause instanceof Error ? cause.message : String(cause)}); set PLAYPROOF_DATA_DIR to a directory of a local disk that this user may write`,
+    { cause },
+  );
 }
 
 function pidIn(file: string): string {

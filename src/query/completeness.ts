@@ -26,6 +26,7 @@ export class CompletenessTracker {
   readonly #deps: CompletenessDeps;
   #samples: { readonly received: number; readonly end: number }[] = [];
   #complete = 0;
+  #latest = 0;
   readonly #timer: NodeJS.Timeout;
 
   constructor(deps: CompletenessDeps) {
@@ -63,6 +64,12 @@ export class CompletenessTracker {
   #sample(): void {
     const received = this.#deps.oldestInFlight() ?? this.#deps.now();
     const end = this.#deps.end();
+    // The wall clock was set back: what comes now is received "before" instants that were claimed, so they are claimed no more.
+    if (received < this.#latest) {
+      this.#complete = Math.min(this.#complete, received);
+      this.#samples = this.#samples.map((sample) => ({ ...sample, received: Math.min(sample.received, received) }));
+    }
+    this.#latest = received;
     const last = this.#samples.at(-1);
     // The same end with a later instant says more; and when many are kept already, a coarser grid will do.
     if (last?.end === end) this.#samples[this.#samples.length - 1] = { received: Math.max(last.received, received), end };

@@ -21,9 +21,12 @@ export class FeedSignal {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, ms);
     this.#waiting.add(resolve);
-    signal.addEventListener('abort', () => resolve(), { once: true });
+    const wake = (): void => resolve();
+    signal.addEventListener('abort', wake, { once: true });
     await promise;
     clearTimeout(timer);
+    // One request waits many times on one signal.
+    signal.removeEventListener('abort', wake);
     this.#waiting.delete(resolve);
   }
 }

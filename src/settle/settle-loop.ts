@@ -22,7 +22,8 @@ export interface SettleLoopDeps {
 export class SettleLoop {
   readonly #deps: SettleLoopDeps;
   #timer: NodeJS.Timeout | null = null;
-  #running = false;
+  /** The step under way; it never rejects. */
+  #running: Promise<void> | null = null;
   #stopped = false;
   #failures = 0;
 
@@ -33,21 +34,32 @@ export class SettleLoop {
   /** Says that something was appended. */
   nudge(): void {
     if (this.#running || this.#stopped || this.#failures > 0) return;
-    if (this.#deps.backlog() >= EAGER_ROWS) {
+    if (this.#waiting() >= EAGER_ROWS) {
       if (this.#timer) clearTimeout(this.#timer);
       this.#timer = null;
       void this.#run();
     } else this.#later(LAZY_MS);
   }
 
-  /** Settles everything that waits now. Rejects with the first failure. */
+  /** Settles everything that waits now, once a step that is under way has ended. Rejects with the first failure. */
   async drain(): Promise<void> {
+    await this.#running;
     while (this.#deps.backlog() > 0) await this.#step();
   }
 
   stop(): void {
     this.#stopped = true;
     if (this.#timer) clearTimeout(this.#timer);
+  }
+
+  /** Records that wait; a position that cannot be read is a failure like one of a step. */
+  #waiting(): number {
+    try {
+      return this.#deps.backlog();
+    } catch (error) {
+      this.#failed(error);
+      return 0;
+    }
   }
 
   #later(ms: number): void {
@@ -59,20 +71,24 @@ export class SettleLoop {
 
   async #run(): Promise<void> {
     if (this.#running || this.#stopped) return;
-    this.#running = true;
+    this.#running = this.#attempt();
+    await this.#running;
+    this.#running = null;
+    const waiting = this.#stopped ? 0 : this.#waiting();
+    if (this.#stopped) return;
+    if (this.#failures > 0) this.#later(Math.min(MAX_PAUSE_MS, 50 * 2 ** this.#failures));
+    // Between two steps the waiting appends of the same thread get their turn.
+    else if (waiting >= EAGER_ROWS) setImmediate(() => void this.#run());
+    else if (waiting > 0) this.#later(LAZY_MS);
+  }
+
+  async #attempt(): Promise<void> {
     try {
       await this.#step();
       this.#failures = 0;
     } catch (error) {
-      this.#failed(error instanceof Error ? error : new Error(String(error)));
-    } finally {
-      this.#running = false;
+      this.#failed(error);
     }
-    if (this.#stopped || this.#deps.backlog() === 0) return;
-    if (this.#failures > 0) this.#later(Math.min(MAX_PAUSE_MS, 50 * 2 ** this.#failures));
-    // Between two steps the waiting appends of the same thread get their turn.
-    else if (this.#deps.backlog() >= EAGER_ROWS) setImmediate(() => void this.#run());
-    else this.#later(LAZY_MS);
   }
 
   async #step(): Promise<void> {
@@ -85,10 +101,10 @@ export class SettleLoop {
     this.#deps.onStep(step);
   }
 
-  #failed(error: Error): void {
+  #failed(error: unknown): void {
     this.#failures += 1;
     this.#deps.counters.add('settleFailures', 1);
     if (error instanceof PositionLost) this.#stopped = true;
-    this.#deps.onFailure(error);
+    this.#deps.onFailure(error instanceof Error ? error : new Error(String(error)));
   }
 }
