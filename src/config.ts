@@ -301,7 +301,7 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
     instance: text('PLAYPROOF_INSTANCE') ?? hostname(),
     engines: profile === 'embedded' ? null : engines(),
   };
-  if (config.profile === 'embedded' && config.roles.size !== 4 && faults.length === 0) {
+  if (config.profile === 'embedded' && config.roles.size !== 4 && !faults.some((fault) => fault.startsWith('PLAYPROOF_ROLES'))) {
     faults.push('PLAYPROOF_ROLES: the embedded profile runs all four roles in one installation; leave it unset');
   }
   if (faults.length > 0) throw new ConfigError(faults);
