@@ -18,7 +18,6 @@ import {
   readPlayRecord,
   readRefusalRecord,
   recordLogId,
-  recordReceivedAt,
   refusalRecord,
 } from '../journal/record.ts';
 import { Problem } from '../server/problem.ts';
@@ -49,8 +48,11 @@ interface Recorded extends Result {
 
 /** A log on its way into the journal. Later repeats wait for `done` and look again. */
 interface InFlight {
-  readonly hash: Buffer;
-  readonly verdict: FirstVerdict;
+  readonly bytes: Buffer;
+  /** Where its content hash begins in `bytes`. */
+  readonly hashAt: number;
+  readonly flags: number;
+  readonly receivedAt: number;
   readonly done: Promise<void>;
 }
 
@@ -121,7 +123,8 @@ export class Recorder {
     for (let log = 0; log < request.logs; log += 1) {
       results.push(this.#record(judged.table, bytes, first + log, request, archived, { index: log, done, entered }));
     }
-    const entries = results.flatMap(({ entry }) => (entry ? [entry] : []));
+    const entries: JournalEntry[] = [];
+    for (const { entry } of results) if (entry) entries.push(entry);
     try {
       if (await this.#appended(entries)) {
         this.#remember(judged.table, bytes, request, results);
@@ -214,8 +217,8 @@ export class Recorder {
     if (before) return conflict(index, record, outcome === OUTCOME_ACCEPTED);
     if (outcome !== OUTCOME_ACCEPTED) return { outcome: 'refused', code, entry: entryOf(RECORD_REFUSAL, record), replaced: null };
     const key = keyOf(bytes, at);
-    const verdict = verdictOf(table[row + FLAGS] as number, recordReceivedAt(record));
-    this.#inFlight.set(key, { hash: record.subarray(HASH_AT, HASH_AT + HASH_BYTES), verdict, done: pass.done });
+    const flags = table[row + FLAGS] as number;
+    this.#inFlight.set(key, { bytes, hashAt: at + HASH_AT, flags, receivedAt: request.receivedAt, done: pass.done });
     pass.entered.push(key);
     return { outcome: 'accepted', code: null, entry: entryOf(RECORD_PLAY, record), replaced: null };
   }
@@ -227,14 +230,17 @@ export class Recorder {
     at: number,
     archived: Map<number, FoundVerdict | 'unavailable'> | null,
   ): Before | 'unavailable' | null {
-    const hash = bytes.subarray(at + HASH_AT, at + HASH_AT + HASH_BYTES);
+    const hashAt = at + HASH_AT;
     const inFlight = this.#inFlight.size > 0 ? this.#inFlight.get(keyOf(bytes, at)) : undefined;
-    if (inFlight) return { verdict: inFlight.verdict, same: inFlight.hash.equals(hash) };
-    const seen = this.#deps.seen.find(bytes, at + LOG_ID_AT, at + HASH_AT);
+    if (inFlight) {
+      const same = inFlight.bytes.compare(bytes, hashAt, hashAt + HASH_BYTES, inFlight.hashAt, inFlight.hashAt + HASH_BYTES) === 0;
+      return { verdict: verdictOf(inFlight.flags, inFlight.receivedAt), same };
+    }
+    const seen = this.#deps.seen.find(bytes, at + LOG_ID_AT, hashAt);
     if (seen) return { verdict: verdictOf(seen.flags, seen.receivedAt), same: seen.sameContent };
     const stored = archived?.get(log);
     if (!stored || stored === 'unavailable') return stored ?? null;
-    return { verdict: stored, same: stored.hash.equals(hash) };
+    return { verdict: stored, same: stored.hash.equals(bytes.subarray(hashAt, hashAt + HASH_BYTES)) };
   }
 
   #remember(table: Int32Array, bytes: Buffer, request: JudgedRequest, results: readonly Recorded[]): void {

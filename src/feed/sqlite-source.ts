@@ -9,6 +9,8 @@ import { CorruptRecord, RECORD_PLAY, recordRow } from '../journal/record.ts';
 import { openForReading } from '../journal/sqlite-schema.ts';
 
 const PARTITION = 0;
+/** Rows read by one call: stepping through them one by one costs twice as much, and all at once would be 40 MB. */
+const CHUNK_ROWS = 1_000;
 
 interface Connection {
   readonly db: DatabaseSync;
@@ -52,17 +54,22 @@ export class SqliteFeedSource implements FeedSource {
           'Stop the service and delete the folder "analytics" in the data directory; it is loaded again from the feed.',
       );
     }
-    let next = end + 1;
-    let more = false;
-    // Settled rows never change, so the two statements need no common transaction.
-    for (const row of this.#open().plays.iterate(from, end, batch.maxRows + 1)) {
-      const { seq, record } = row as { seq: number; record: Uint8Array };
-      if (batch.add(rowOf(seq, record), PARTITION, seq)) continue;
-      next = seq;
-      more = true;
-      break;
+    // Settled rows never change, so the statements need no common transaction.
+    const full = this.#fill(from, end, batch);
+    const next = full ?? end + 1;
+    return { next: new Map([[PARTITION, next]]), more: full !== null, lagRows: end + 1 - next };
+  }
+
+  /** Where the batch was full; null when everything went in. */
+  #fill(from: number, end: number, batch: RowBatch): number | null {
+    const { plays } = this.#open();
+    for (let start = from; ; ) {
+      const rows = plays.all(start, end, CHUNK_ROWS) as unknown as [number, Uint8Array][];
+      for (const [seq, record] of rows) if (!batch.add(rowOf(seq, record), PARTITION, seq)) return seq;
+      const last = rows.at(-1);
+      if (!last || rows.length < CHUNK_ROWS) return null;
+      start = last[0] + 1;
     }
-    return { next: new Map([[PARTITION, next]]), more, lagRows: end + 1 - next };
   }
 
   #settled(): { journalId: string; seq: number } {
@@ -75,10 +82,12 @@ export class SqliteFeedSource implements FeedSource {
     if (this.#connection) return this.#connection;
     const db = openForReading(this.#file);
     try {
+      const plays = db.prepare(`SELECT seq, record FROM journal WHERE seq BETWEEN ? AND ? AND kind = ${RECORD_PLAY} ORDER BY seq LIMIT ?`);
+      plays.setReturnArrays(true);
       this.#connection = {
         db,
         settled: db.prepare("SELECT journal_id, seq FROM positions WHERE name = 'settle'"),
-        plays: db.prepare(`SELECT seq, record FROM journal WHERE seq BETWEEN ? AND ? AND kind = ${RECORD_PLAY} ORDER BY seq LIMIT ?`),
+        plays,
       };
     } catch (error) {
       db.close();

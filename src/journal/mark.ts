@@ -5,7 +5,7 @@
  * It is written after each commit and before anyone hears of it, so it is never ahead of what is durable, and after a crash of
  * the process it is exact. It is not synced each time: after a power cut it may be behind, never ahead.
  */
-import { closeSync, existsSync, fdatasyncSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fdatasync, fdatasyncSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 
 export interface MarkState {
@@ -22,6 +22,8 @@ const CRC_AT = 60;
 export class Mark {
   readonly #fd: number;
   readonly #bytes = Buffer.alloc(BYTES);
+  #syncing = false;
+  #closed = false;
 
   constructor(file: string, state: MarkState) {
     // The first one is made under another name: a crash in the middle must not leave a mark that looks damaged.
@@ -45,7 +47,18 @@ export class Mark {
     fdatasyncSync(this.#fd);
   }
 
+  /** Begins a sync that nobody waits for: appends go on meanwhile. A failure ends the thread, as one of `sync` would. */
+  syncSoon(): void {
+    if (this.#syncing) return;
+    this.#syncing = true;
+    fdatasync(this.#fd, (error) => {
+      this.#syncing = false;
+      if (error && !this.#closed) throw error;
+    });
+  }
+
   close(): void {
+    this.#closed = true;
     closeSync(this.#fd);
   }
 }

@@ -106,9 +106,8 @@ interface Parts {
   readonly signature: Buffer;
 }
 
-/** @throws CorruptRecord when the checksum, the version or the lengths do not fit. */
-function open(bytes: Uint8Array): Parts & { readonly record: Buffer } {
-  const record = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+/** Where the parts end. @throws CorruptRecord when the checksum, the version or the lengths do not fit. */
+function prove(record: Buffer): { readonly rowEnd: number; readonly evidenceEnd: number; readonly bodyEnd: number } {
   if (record.length < HEADER_BYTES) throw new CorruptRecord(`a record of ${record.length} bytes`);
   if (crc32(record.subarray(4)) !== record.readUInt32LE(0)) throw new CorruptRecord('the checksum of a record does not fit its bytes');
   if (record[4] !== VERSION) throw new CorruptRecord(`a record of version ${record[4]}; this program reads version ${VERSION}`);
@@ -117,6 +116,13 @@ function open(bytes: Uint8Array): Parts & { readonly record: Buffer } {
   const bodyEnd = evidenceEnd + record.readUInt32LE(12);
   const end = bodyEnd + record.readUInt32LE(16);
   if (end !== record.length) throw new CorruptRecord(`a record of ${record.length} bytes that should have ${end}`);
+  return { rowEnd, evidenceEnd, bodyEnd };
+}
+
+/** @throws CorruptRecord */
+function open(bytes: Uint8Array): Parts & { readonly record: Buffer } {
+  const record = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const { rowEnd, evidenceEnd, bodyEnd } = prove(record);
   return {
     record,
     kind: record[5] as number,
@@ -170,9 +176,10 @@ export function readRefusalRecord(bytes: Uint8Array): Refusal {
 
 /** The RowBinary row of a play. @throws CorruptRecord */
 export function recordRow(bytes: Uint8Array): Buffer {
-  const { kind, row } = open(bytes);
-  if (kind !== RECORD_PLAY) throw new CorruptRecord(`a record of kind ${kind} where a play was expected`);
-  return row;
+  const record = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const { rowEnd } = prove(record);
+  if (record[5] !== RECORD_PLAY) throw new CorruptRecord(`a record of kind ${record[5]} where a play was expected`);
+  return record.subarray(HEADER_BYTES, rowEnd);
 }
 
 // Looking at the header alone, without proving the checksum.

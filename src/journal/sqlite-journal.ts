@@ -83,7 +83,7 @@ export class SqliteJournal implements Journal {
     // A first commit makes the write-ahead log exist before the mark says that it must.
     this.#moveEnd.run(this.#end);
     this.#mark = new Mark(markFile, { journalId: this.journalId, end: this.#end, clean: false });
-    this.#markTimer = setInterval(() => this.#mark.sync(), MARK_SYNC_MS);
+    this.#markTimer = setInterval(() => this.#mark.syncSoon(), MARK_SYNC_MS);
     this.#markTimer.unref();
   }
 
