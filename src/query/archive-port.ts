@@ -11,6 +11,13 @@ export interface FeedPage {
   /** Lines of NDJSON: feed records with their `position`. */
   readonly lines: Uint8Array;
   readonly count: number;
+  /** Up to here everything was looked at, also what is not within the scope: where the next look begins. */
+  readonly through: number;
+}
+
+/** A stored record is not what was written: the disk or somebody changed it. The message says where it stands. */
+export class DamagedRecord extends Error {
+  override readonly name = 'DamagedRecord';
 }
 
 export interface QuarantineQuery {
@@ -75,7 +82,10 @@ export interface QuarantineGroups {
   readonly whole: boolean;
 }
 
-/** Archive, feed and quarantine as they are read. All reject with a Problem `unavailable` when they cannot be asked. */
+/**
+ * Archive, feed and quarantine as they are read. All reject with a Problem: `unavailable` when
+ * they cannot be asked, `internal` when what is asked for is damaged.
+ */
 export interface PlayArchive {
   /** 'unsettled': acknowledged, and its owner is not decided yet. Null: not here, or not within the scope. */
   play(logId: string, scope: Scope): Promise<FoundPlay | 'unsettled' | null>;

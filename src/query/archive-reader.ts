@@ -36,7 +36,7 @@ export class ArchiveReader implements PlayArchive {
       if (!('error' in result)) pending?.resolve(result.value);
       else {
         onFault(result.error);
-        pending?.reject(new Problem('unavailable', 'The archive cannot be read right now; ask again later.', { retryAfter: 2 }));
+        pending?.reject(result.damaged ? damaged() : unavailable());
       }
     });
   }
@@ -76,4 +76,12 @@ export class ArchiveReader implements PlayArchive {
       this.#worker.postMessage({ id, method, args } satisfies ReaderCall);
     });
   }
+}
+
+function unavailable(): Problem {
+  return new Problem('unavailable', 'The archive cannot be read right now; ask again later.', { retryAfter: 2 });
+}
+
+function damaged(): Problem {
+  return new Problem('internal', 'A stored record that this answer needs is damaged; the log of the service tells the operator which one.');
 }

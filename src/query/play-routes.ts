@@ -152,10 +152,12 @@ export function playRoutes({ archive, feedSignal, publicKey }: PlayRoutesDeps): 
         const gone = new AbortController();
         reply.raw.once('close', () => gone.abort());
         const stop = AbortSignal.any([gone.signal, app.closing]);
+        let from = after;
         for (;;) {
           // Taken before reading: what is published in between is not slept through.
           const published = feedSignal.count;
-          const page = await archive.feed(after, limit, scope);
+          const page = await archive.feed(from, limit, scope);
+          from = page.through;
           const left = until - performance.now();
           if (page.count > 0 || left <= 0 || stop.aborted)
             return reply.type('application/x-ndjson; charset=utf-8').send(Buffer.from(page.lines));

@@ -1,7 +1,7 @@
 /** The reader thread: answers for archive, feed and quarantine, so that reading never holds up the HTTP thread. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { SqliteReader } from '../archive/sqlite-reader.ts';
-import type { PlayArchive } from './archive-port.ts';
+import { DamagedRecord, type PlayArchive } from './archive-port.ts';
 
 export interface ReaderCall {
   readonly id: number;
@@ -9,7 +9,9 @@ export interface ReaderCall {
   readonly args: readonly unknown[];
 }
 
-export type ReaderResult = { readonly id: number; readonly value: unknown } | { readonly id: number; readonly error: string };
+export type ReaderResult =
+  | { readonly id: number; readonly value: unknown }
+  | { readonly id: number; readonly error: string; readonly damaged: boolean };
 
 const reader = new SqliteReader((workerData as { file: string }).file);
 
@@ -17,7 +19,9 @@ parentPort?.on('message', ({ id, method, args }: ReaderCall) => {
   const run = reader[method] as (...given: readonly unknown[]) => Promise<unknown>;
   run.apply(reader, args as unknown[]).then(
     (value) => parentPort?.postMessage({ id, value } satisfies ReaderResult),
-    (error: unknown) =>
-      parentPort?.postMessage({ id, error: error instanceof Error ? error.message : String(error) } satisfies ReaderResult),
+    (error: unknown) => {
+      const message = error instanceof Error ? error.message : String(error);
+      parentPort?.postMessage({ id, error: message, damaged: error instanceof DamagedRecord } satisfies ReaderResult);
+    },
   );
 });
