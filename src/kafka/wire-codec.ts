@@ -1,4 +1,7 @@
-/** Kafka's primitive types, big-endian: https://kafka.apache.org/protocol#protocol_types (those of the non-flexible versions). */
+/**
+ * Kafka's primitive types, big-endian: https://kafka.apache.org/protocol#protocol_types. The "compact" ones and tags belong to the
+ * flexible versions of requests.
+ */
 import { WireError } from './errors.ts';
 
 export class WireWriter {
@@ -37,6 +40,35 @@ export class WireWriter {
     this.int32(items.length);
     for (const item of items) write(item);
     return this;
+  }
+
+  /** Seven bits to a byte, the lowest first. */
+  varint(value: number): this {
+    let left = value;
+    for (; left > 0x7f; left >>>= 7) this.#add(1, (part) => part.writeUInt8((left & 0x7f) | 0x80));
+    return this.#add(1, (part) => part.writeUInt8(left));
+  }
+
+  compactString(value: string): this {
+    const bytes = Buffer.from(value, 'utf8');
+    this.varint(bytes.length + 1).#parts.push(bytes);
+    return this;
+  }
+
+  compactArray<T>(items: readonly T[], write: (item: T) => void): this {
+    this.varint(items.length + 1);
+    for (const item of items) write(item);
+    return this;
+  }
+
+  raw(bytes: Uint8Array): this {
+    this.#parts.push(Buffer.from(bytes));
+    return this;
+  }
+
+  /** The end of every structure of a flexible version: we send no tags. */
+  noTags(): this {
+    return this.varint(0);
   }
 
   done(): Buffer {
@@ -96,6 +128,39 @@ export class WireReader {
     // Each item takes at least a byte, so a lie about their number ends at the end of the bytes.
     for (let left = this.int32(); left > 0; left -= 1) items.push(read());
     return items;
+  }
+
+  varint(): number {
+    let value = 0;
+    for (let shift = 0; shift < 35; shift += 7) {
+      const byte = this.#take(1).readUInt8();
+      value |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return value >>> 0;
+    }
+    throw new WireError('a number in the answer of the broker does not end');
+  }
+
+  compactNullableString(): string | null {
+    const length = this.varint();
+    return length === 0 ? null : this.#take(length - 1).toString('utf8');
+  }
+
+  compactArray<T>(read: () => T): T[] {
+    const items: T[] = [];
+    for (let left = this.varint() - 1; left > 0; left -= 1) items.push(read());
+    return items;
+  }
+
+  raw(length: number): Buffer {
+    return this.#take(length);
+  }
+
+  /** Tags are additions of newer brokers: nothing of ours. */
+  skipTags(): void {
+    for (let left = this.varint(); left > 0; left -= 1) {
+      this.varint();
+      this.#take(this.varint());
+    }
   }
 
   #take(length: number): Buffer {

@@ -27,17 +27,19 @@ export class BrokerConnection {
   }
 
   /**
-   * Asks in a version without tagged fields; the caller reads the answer in the same version.
+   * Asks one question; the caller reads the answer in the same version. `flexible`: a version with compact types and tags.
    *
    * @throws KafkaUnreachable when the connection ends or the answer takes longer than 10 s.
    */
-  async ask(apiKey: number, version: number, write: (request: WireWriter) => void): Promise<WireReader> {
+  async ask(apiKey: number, version: number, write: (request: WireWriter) => void, flexible = false): Promise<WireReader> {
     this.#correlation += 1;
     const request = new WireWriter().int16(apiKey).int16(version).int32(this.#correlation).string(CLIENT_ID);
+    if (flexible) request.noTags();
     write(request);
     this.#socket.write(new WireWriter().bytes(request.done()).done());
     const reader = new WireReader(await this.#frame());
     if (reader.int32() !== this.#correlation) throw new WireError(`${this.#name} answered another question`);
+    if (flexible) reader.skipTags();
     return reader;
   }
 
@@ -74,21 +76,25 @@ export class BrokerConnection {
 }
 
 /**
- * Connects to the first broker of the list that answers, and authenticates.
+ * Does something with the first broker of the list that answers; with the next one, from its beginning, when that broker falls silent.
  *
- * @throws KafkaUnreachable naming what each of them said; KafkaRefused; KafkaSettingsError.
+ * @throws KafkaUnreachable naming what each of them said; KafkaRefused; KafkaSettingsError; what `act` throws.
  */
-export async function connectToAny(settings: KafkaSettings): Promise<BrokerConnection> {
+export async function withAnyBroker<T>(settings: KafkaSettings, act: (connection: BrokerConnection) => Promise<T>): Promise<T> {
   const failures: string[] = [];
   for (const address of brokerAddresses(settings.brokers)) {
+    let connection: BrokerConnection | null = null;
     try {
-      return await connectTo(address, settings);
+      connection = await connectTo(address, settings);
+      return await act(connection);
     } catch (error) {
       if (!(error instanceof KafkaUnreachable)) throw error;
       failures.push(error.message);
+    } finally {
+      connection?.close();
     }
   }
-  throw new KafkaUnreachable(`no broker of PLAYPROOF_KAFKA_BROKERS answers: ${failures.join('; ')}`);
+  throw new KafkaUnreachable(`no broker of PLAYPROOF_KAFKA_BROKERS answers as it should: ${failures.join('; ')}`);
 }
 
 async function connectTo(address: BrokerAddress, settings: KafkaSettings): Promise<BrokerConnection> {

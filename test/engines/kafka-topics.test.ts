@@ -1,0 +1,142 @@
+/** Topics on a real cluster: made as they have to be, refused when they are weaker, named by what only this very topic has. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { KafkaSettings } from '../../src/config.ts';
+import { loadKafkaClient, settled } from '../../src/kafka/client.ts';
+import type { KafkaClient } from '../../src/kafka/client-types.ts';
+import { prepareTopics, TopicsRefused } from '../../src/kafka/topics.ts';
+import { kafkaTool, startKafka } from './support/engines.ts';
+import { plainSettings } from './support/kafka-settings.ts';
+
+const ALL = ['journal', 'feed', 'positions'] as const;
+
+let client: KafkaClient;
+let kafka: Awaited<ReturnType<typeof startKafka>>;
+let settings: KafkaSettings;
+
+beforeAll(async () => {
+  client = await loadKafkaClient();
+  kafka = await startKafka({ brokers: 3 });
+  settings = { ...plainSettings(kafka.bootstrap), partitions: 3 };
+});
+afterAll(() => kafka.dispose());
+
+/** Names of its own for each test: nothing of one is left for another. */
+function namesOf(prefix: string): { journal: string; feed: string; positions: string } {
+  return { journal: `${prefix}.journal`, feed: prefix, positions: `${prefix}.positions` };
+}
+
+async function withAdmin(act: (admin: ReturnType<KafkaClient['AdminClient']['create']>) => Promise<unknown>): Promise<void> {
+  const admin = client.AdminClient.create({ 'bootstrap.servers': kafka.bootstrap });
+  await act(admin).finally(() => admin.disconnect());
+}
+
+async function alter(topic: string, change: string): Promise<void> {
+  const entity = ['--bootstrap-server', kafka.bootstrap, '--entity-type', 'topics', '--entity-name', topic];
+  await kafkaTool('kafka.admin.ConfigCommand', [...entity, '--alter', '--add-config', change]);
+}
+
+describe('topics of a cluster', () => {
+  it('are made once, as Kafka itself then describes them', async () => {
+    const made = await prepareTopics(settings, ALL);
+    expect([...made].map(([role, { name, partitions }]) => [role, name, partitions])).toEqual([
+      ['journal', 'playback-logs.journal', 3],
+      ['feed', 'playback-logs', 3],
+      ['positions', 'playback-logs.positions', 1],
+    ]);
+    const { stdout } = await kafkaTool('org.apache.kafka.tools.TopicCommand', ['--bootstrap-server', kafka.bootstrap, '--describe']);
+    const described = new Map(
+      Array.from(stdout.matchAll(/^Topic: (\S+)\t.*ReplicationFactor: (\d+)\tConfigs: (\S+)$/gm), ([, name, replicas, config = '']) => [
+        name,
+        // The size of segments is the test broker's.
+        {
+          replicas,
+          config: config
+            .split(',')
+            .filter((pair) => !pair.startsWith('segment.bytes='))
+            .sort(),
+        },
+      ]),
+    );
+    const kept = [
+      'max.message.bytes=2097152',
+      'message.timestamp.type=LogAppendTime',
+      'min.insync.replicas=2',
+      'unclean.leader.election.enable=false',
+    ];
+    const log = { replicas: '3', config: ['cleanup.policy=delete', ...kept, 'retention.bytes=-1', 'retention.ms=-1'].sort() };
+    expect(described.get('playback-logs.journal')).toEqual(log);
+    expect(described.get('playback-logs')).toEqual(log);
+    expect(described.get('playback-logs.positions')).toEqual({ replicas: '3', config: ['cleanup.policy=compact', ...kept].sort() });
+    expect(await prepareTopics(settings, ALL)).toEqual(made);
+  });
+
+  it('are made once by two nodes that start at the same time', async () => {
+    const names = namesOf('same-time');
+    const both = await Promise.all([prepareTopics(settings, ALL, { names }), prepareTopics(settings, ALL, { names })]);
+    expect(both[0]).toEqual(both[1]);
+  });
+
+  it('have another id when they were deleted and made again', async () => {
+    const names = namesOf('again');
+    const before = await prepareTopics(settings, ['journal'], { names });
+    await withAdmin((admin) => settled((done) => admin.deleteTopic(names.journal, 10_000, done)));
+    const after = await prepareTopics(settings, ['journal'], { names });
+    expect(before.get('journal')?.id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    expect(after.get('journal')?.id).not.toBe(before.get('journal')?.id);
+  });
+
+  it.each([
+    ['journal', 'retention.ms=86400000', 'retention.ms is 86400000, it must be -1'],
+    ['journal', 'retention.bytes=1000000', 'retention.bytes is 1000000, it must be -1'],
+    ['journal', 'cleanup.policy=compact', 'cleanup.policy is compact, it must be delete'],
+    ['journal', 'message.timestamp.type=CreateTime', 'message.timestamp.type is CreateTime, it must be LogAppendTime'],
+    ['feed', 'max.message.bytes=65536', 'max.message.bytes is 65536, it must be at least 1048588'],
+    ['positions', 'cleanup.policy=delete', 'cleanup.policy is delete, it must be compact'],
+  ] as const)('a %s with %s is refused, by a toy too', async (role, change, sentence) => {
+    const names = namesOf(`wrong-${role}-${change.split('=')[0]}`);
+    await prepareTopics(settings, [role], { names });
+    await alter(names[role], change);
+    for (const allowWeak of [false, true]) {
+      const refused = prepareTopics({ ...settings, allowWeak }, [role], { names });
+      await expect(refused).rejects.toThrow(TopicsRefused);
+      await expect(refused).rejects.toThrow(sentence);
+    }
+  });
+
+  it.each([
+    ['min.insync.replicas=1', 'min.insync.replicas is 1, it must be at least 2'],
+    ['unclean.leader.election.enable=true', 'unclean.leader.election.enable is true, it must be false'],
+  ])('a journal with %s is refused, and taken by a toy', async (change, sentence) => {
+    const names = namesOf(`weak-${change.split('=')[0]}`);
+    await prepareTopics(settings, ['journal'], { names });
+    await alter(names.journal, change);
+    await expect(prepareTopics(settings, ['journal'], { names })).rejects.toThrow(sentence);
+    await expect(prepareTopics({ ...settings, allowWeak: true }, ['journal'], { names })).resolves.toBeDefined();
+  });
+
+  it('with too few replicas are refused, and every fault is told at once', async () => {
+    const names = namesOf('few-replicas');
+    const topic = { topic: names.journal, num_partitions: 1, replication_factor: 2 };
+    await withAdmin((admin) => settled((done) => admin.createTopic(topic, 10_000, done)));
+    await expect(prepareTopics(settings, ['journal'], { names })).rejects.toThrow(
+      /cannot be used: retention\.ms is 604800000.*message\.timestamp\.type.*\n.*could lose what was acknowledged: it has 2 replicas, it needs 3/,
+    );
+  });
+
+  it('are made and checked while one broker of three is dead, and while one hangs', async () => {
+    const names = namesOf('one-away');
+    const before = await prepareTopics(settings, ALL, { names });
+    await kafka.kill(1);
+    try {
+      for (let round = 0; round < 5; round += 1) expect(await prepareTopics(settings, ALL, { names })).toEqual(before);
+    } finally {
+      await kafka.restart(1);
+    }
+    kafka.pause(1);
+    try {
+      expect(await prepareTopics(settings, ALL, { names })).toEqual(before);
+    } finally {
+      kafka.resume(1);
+    }
+  });
+});
