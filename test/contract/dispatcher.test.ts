@@ -70,6 +70,10 @@ async function submit(text: string, batch = false) {
   return { status, body: JSON.parse(body.toString('utf8')) as Record<string, unknown> };
 }
 
+function idOf(text: string): unknown {
+  return (JSON.parse(text) as { log_id: string }).log_id;
+}
+
 describe('the dispatcher', () => {
   it('gives every request its own answer, however they are gathered', async () => {
     const texts = Array.from({ length: 150 }, (_, i) => (i % 3 === 2 ? `{"number": ${i}` : log()));
@@ -78,7 +82,6 @@ describe('the dispatcher', () => {
       Promise.all(texts.map((text) => submit(text))),
       Promise.all(batches.map((logs) => submit(`[${logs.join(',')}]`, true))),
     ]);
-    const idOf = (text: string): unknown => (JSON.parse(text) as { log_id: string }).log_id;
     for (const [i, { status, body }] of singles.entries()) {
       if (i % 3 === 2) expect([status, body['code']]).toEqual([400, 'malformed']);
       else expect([status, body['outcome'], body['log_id']]).toEqual([202, 'accepted', idOf(texts[i] ?? '')]);
@@ -117,7 +120,10 @@ describe('the dispatcher', () => {
     db.exec('DROP TABLE journal');
     db.close();
     const answers = await Promise.all([submit(log()), submit(`[${log()}]`, true)]);
-    expect(answers.map(({ status, body }) => [status, body['code'], body['retryable']])).toEqual(Array(2).fill([503, 'unavailable', true]));
+    expect(answers.map(({ status, body }) => [status, body['code'], body['retryable']])).toEqual([
+      [503, 'unavailable', true],
+      [503, 'unavailable', true],
+    ]);
     expect(notes).toContainEqual({ type: 'fatal', message: expect.stringContaining('nothing more is acknowledged') });
     await dispatcher.close();
     closed = true;

@@ -232,6 +232,8 @@ describe('the journal on SQLite', () => {
   });
 });
 
+const large = (n: number) => playEntry(playOf(n, { canonical: Buffer.alloc(10_000, 32) }));
+
 /** A file system of 8 MiB, where this may be made. */
 function smallDisk(): { readonly at: string; unmount(): void } | string {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'a small tmpfs can only be mounted by root on Linux';
@@ -246,7 +248,8 @@ describe('a full disk under the journal on SQLite', () => {
     const disk = smallDisk();
     if (typeof disk === 'string') {
       console.warn(`not tested: ${disk}`);
-      return skip(disk);
+      skip(disk);
+      return;
     }
     try {
       const directory = path.join(disk.at, 'data');
@@ -254,7 +257,6 @@ describe('a full disk under the journal on SQLite', () => {
       const ballast = path.join(disk.at, 'ballast');
       writeFileSync(ballast, Buffer.alloc(2 * 1024 * 1024));
       const journal = new SqliteJournal(directory);
-      const large = (n: number) => playEntry(playOf(n, { canonical: Buffer.alloc(10_000, 32) }));
       let failure: unknown = null;
       let kept = 0;
       while (!failure && kept < 10_000) {

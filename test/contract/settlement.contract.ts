@@ -1,5 +1,5 @@
 /** What settling promises, whatever journal, archive and feed are kept in. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Play } from '../../src/domain/play.ts';
 import type { Refusal } from '../../src/domain/refusal.ts';
@@ -40,6 +40,7 @@ export interface SettlementHarness {
 
 const OTHER = 'e'.repeat(64);
 const play = (n: number, over: Partial<Play> = {}): TestRecord => ({ play: playOf(n, over) });
+const refusal = (n: number, over: Partial<Refusal> = {}): TestRecord => ({ refusal: refusalOf(n, over) });
 const entry = (n: number, hash = playOf(n).contentHash): string => `${uuidOf(1, n)} ${hash}`;
 
 export async function settleAll(harness: SettlementHarness, limit = 1_000): Promise<Record<string, number>> {
@@ -88,7 +89,6 @@ export function settlementContract(name: string, open: () => Promise<SettlementH
 
     it('I4: puts refusals into quarantine, and a repeat of the same refusal only raises its count', async () => {
       const harness = await fresh();
-      const refusal = (n: number, over: Partial<Refusal> = {}): TestRecord => ({ refusal: refusalOf(n, over) });
       await harness.append([
         refusal(1),
         play(1),

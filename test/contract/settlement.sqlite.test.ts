@@ -109,6 +109,12 @@ class SqliteHarness implements SettlementHarness {
 
 settlementContract('SQLite', () => SqliteHarness.open());
 
+function id(n: number): Uint8Array {
+  const bytes = new Uint8Array(16);
+  writeUuid(bytes, 0, uuidOf(1, n));
+  return bytes;
+}
+
 describe('settling on SQLite', () => {
   let harness: SqliteHarness;
   beforeEach(async () => {
@@ -156,12 +162,10 @@ describe('settling on SQLite', () => {
     await harness.append(records.slice(0, 2));
     const { db } = harness.journal;
     const insert = db.prepare('INSERT INTO journal (seq, kind, log_id, record) VALUES (?, ?, ?, ?)');
-    const id = new Uint8Array(16);
-    writeUuid(id, 0, uuidOf(1, 77));
-    insert.run(3, 7, id, playBytes(playOf(3)));
-    insert.run(4, 1, id, new Uint8Array(3));
-    insert.run(5, 1, id, playBytes(playOf(5)));
-    insert.run(6, 2, id, playBytes(playOf(6)));
+    insert.run(3, 7, id(77), playBytes(playOf(3)));
+    insert.run(4, 1, id(77), new Uint8Array(3));
+    insert.run(5, 1, id(77), playBytes(playOf(5)));
+    insert.run(6, 2, id(77), playBytes(playOf(6)));
     db.exec("UPDATE positions SET seq = 6 WHERE name = 'end'");
     await harness.reopen();
     expect(await settleAll(harness)).toEqual({ taken: 6, owners: 2, duplicates: 0, conflicts: 0, quarantined: 4 });
@@ -173,11 +177,6 @@ describe('settling on SQLite', () => {
   it('tells accept what was settled, and does not say "never seen" of what it cannot know', async () => {
     const started = playOf(0).receivedAt;
     const archive = new SqliteSettledLogs(harness.journal.db, () => started + 1_000_000);
-    const id = (n: number): Uint8Array => {
-      const bytes = new Uint8Array(16);
-      writeUuid(bytes, 0, uuidOf(1, n));
-      return bytes;
-    };
     await harness.append([{ play: playOf(1, { status: 'PARTIAL', billable: false }) }]);
     await expect(archive.find(id(1))).rejects.toThrow('wait to be settled');
     await expect(archive.find(id(2))).rejects.toThrow('wait to be settled');

@@ -5,7 +5,7 @@ import { Packer } from '../../src/accept/pack.ts';
 import type { Code } from '../../src/domain/codes.ts';
 import type { Play } from '../../src/domain/play.ts';
 import type { DecodedLog } from '../../src/domain/playback-log.ts';
-import { Problem } from '../../src/server/problem.ts';
+import type { Problem } from '../../src/server/problem.ts';
 import { playOf } from './feed-file.ts';
 
 export interface TestRequest {

@@ -1,5 +1,5 @@
 /** Plays, refusals and records for tests that need many different ones. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { CODE_NAMES, LOG_CODES } from '../../src/domain/codes.ts';
 import { type Play, STATUSES } from '../../src/domain/play.ts';
 import type { Refusal } from '../../src/domain/refusal.ts';

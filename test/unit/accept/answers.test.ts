@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AnswerWriter, type Result } from '../../../src/accept/answer-writer.ts';
 import { duplicateAnswer, refusalAnswer } from '../../../src/accept/answers.ts';

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { judgeRequest, type JudgeSettings } from '../../../src/accept/judge-request.ts';
 import { Packer } from '../../../src/accept/pack.ts';
@@ -180,9 +180,11 @@ describe('a registry that cannot be asked', () => {
   });
 });
 
-describe('the send time', () => {
-  const at = (ms: number) => formatInstant(NOW + ms);
+function at(ms: number): string {
+  return formatInstant(NOW + ms);
+}
 
+describe('the send time', () => {
   it('is believed within ten minutes, from the header or from the batch, and the play says that it was checked', async () => {
     for (const [text, options] of [
       [log(), { deviceTime: at(600_000) }],
@@ -238,7 +240,7 @@ describe('judging and packing', () => {
     const values = fc.oneof(
       fc.jsonValue(),
       fc.string({ unit: 'binary' }),
-      fc.constantFrom('9999-12-31T23:59:59.999Z', '0000-01-01T00:00:00Z', 1e400, -0),
+      fc.constantFrom('9999-12-31T23:59:59.999Z', '0000-01-01T00:00:00Z', Number.POSITIVE_INFINITY, -0),
     );
     const mutated = fc
       .tuple(fc.constantFrom(...Object.keys(good), 'location', 'key_id', 'screenshot_hash', '__proto__', 'x'), values)

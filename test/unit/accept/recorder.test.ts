@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Allowance } from '../../../src/accept/allowance.ts';
 import { Recorder } from '../../../src/accept/recorder.ts';
@@ -144,7 +144,7 @@ describe('rule 4: seen before', () => {
     journal.open[0]?.end('ok');
     expect((await first.answers).get(1)?.body).toMatchObject({ outcome: 'accepted' });
     await turn();
-    for (const append of [...journal.open]) append.end('ok');
+    while (journal.open.length > 0) journal.open[0]?.end('ok');
     const verdict = { outcome: 'duplicate', status: 'PARTIAL', billable: false, received_at: formatInstant(playOf(0).receivedAt) };
     expect((await repeats[0]?.answers)?.get(1)).toEqual({ status: 200, body: { log_id: uuidOf(1, 1), ...verdict } });
     expect((await repeats[1]?.answers)?.get(1)?.body.results?.[1]).toEqual({ index: 1, log_id: uuidOf(1, 1), ...verdict });

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MAX_PLAY_ROW_BYTES, PLAY_ROW_COLUMNS, playRowLength, readPlayRow, writePlayRow } from '../../../src/domain/play-row.ts';
 import { isUuid, readUuid, readUuidHalves, writeUuid, writeUuidHalves } from '../../../src/domain/uuid.ts';

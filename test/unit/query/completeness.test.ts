@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { CompletenessTracker } from '../../../src/query/completeness.ts';
 import { FeedSignal } from '../../../src/query/feed-signal.ts';
