@@ -1,10 +1,11 @@
 /**
- * The engines for tests and trials: `npm run engines:install`, `engines:start`, `engines:stop`, and `node scripts/engines.ts status`.
- * See engines/README.md.
+ * The engines for tests and trials: `npm run engines:install`, `engines:start`, `engines:stop`; `status` tells what runs. See engines/README.md.
  */
+import { parseArgs } from 'node:util';
 import { installKafka } from './engines/install-kafka.ts';
 import { installKafkaClient } from './engines/install-kafka-client.ts';
 import { installMongo } from './engines/install-mongo.ts';
+import { startLocal, statusLocal, stopLocal } from './engines/local.ts';
 import { cacheDirectory } from './engines/places.ts';
 import { InstallError, say } from './engines/run.ts';
 
@@ -15,7 +16,7 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
 };
 
 const USAGE = `usage: engines.ts install [${Object.keys(PARTS).join(' | ')}]…
-       engines.ts start | stop | status
+       engines.ts start [--brokers 1|3] | stop | status
 `;
 
 async function install(names: readonly string[]): Promise<void> {
@@ -28,6 +29,12 @@ async function install(names: readonly string[]): Promise<void> {
 
 async function main([command, ...rest]: readonly string[]): Promise<void> {
   if (command === 'install') await install(rest);
+  else if (command === 'start') {
+    const { values } = parseArgs({ args: [...rest], options: { brokers: { type: 'string', default: '1' } } });
+    if (values.brokers !== '1' && values.brokers !== '3') throw new InstallError('--brokers is 1 or 3');
+    await startLocal(values.brokers === '3' ? 3 : 1);
+  } else if (command === 'stop') await stopLocal();
+  else if (command === 'status') process.exitCode = (await statusLocal()) ? 0 : 1;
   else {
     process.stderr.write(USAGE);
     process.exitCode = 2;

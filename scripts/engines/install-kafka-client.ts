@@ -27,11 +27,12 @@ export async function installKafkaClient(): Promise<void> {
     say(`${label}: fetching the package`);
     await run('npm', ['ci', '--ignore-scripts'], { cwd: CLIENT_FOLDER });
   }
+  const kept = path.join(cacheDirectory(), `kafka-client-${version}-node-${process.version}-${process.platform}-${process.arch}`);
   if ((await loadFault()) === null) {
+    if (!existsSync(completeMark(kept)) && LOADED.every((file) => existsSync(path.join(PLACE, 'build', file)))) await keep(kept);
     say(`${label}: already there`);
     return;
   }
-  const kept = path.join(cacheDirectory(), `kafka-client-${version}-node-${process.version}-${process.platform}-${process.arch}`);
   if (existsSync(completeMark(kept))) {
     await put(kept);
     if ((await loadFault()) === null) {
