@@ -15,6 +15,8 @@ const KEEP_ALL = { PLAYPROOF_QUARANTINE_PER_DEVICE: '100000' };
 /** On the first pass there is little to lose yet. */
 const PASS = 4;
 const ANALYTICS_PASS = 2;
+/** Longer than the oracle waits, so that its sentence is heard. */
+const TEST_MS = 120_000;
 
 let world: World;
 let dataDir: string;
@@ -32,6 +34,7 @@ afterEach(async () => {
 
 test.each(FAILPOINTS.map((name, i) => [name, i] as const))(
   'killed at %s, nothing acknowledged is lost or counted twice',
+  { timeout: TEST_MS },
   async (name, i) => {
     dataDir = makeDataDir();
     const pass = name.startsWith('analytics') ? ANALYTICS_PASS : PASS;

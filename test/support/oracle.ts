@@ -18,7 +18,7 @@ export interface Copy {
   readonly verdict: string;
 }
 
-const COMPLETE_WITHIN_MS = 90_000;
+const COMPLETE_WITHIN_MS = 45_000;
 /** Refused before the signature was looked at or in spite of it: the hash in quarantine is then that of the bytes as sent. */
 const UNPROVEN = new Set(['malformed', 'too_large', 'invalid_field', 'unknown_device', 'device_disabled']);
 /** Differences that are told; the rest is counted. */
