@@ -61,6 +61,13 @@ describe('the window of logs seen', () => {
     expect(seen.size).toBeLessThanOrEqual(3);
   });
 
+  it('tells the first verdict also when the wall clock jumps by more than an entry can hold', () => {
+    const seen = new SeenWindow();
+    const jumps = [0, 6, -6, 400, -400, 3].map((days) => WALL + days * 86_400_000);
+    for (const [n, receivedAt] of jumps.entries()) seen.add(bytesOf(n, n), 0, 16, 1, receivedAt, n);
+    expect(jumps.map((_receivedAt, n) => seen.find(bytesOf(n, n), 0, 16)?.receivedAt)).toEqual(jumps);
+  });
+
   it('grows to a million logs at a few dozen bytes each, and forgets them', () => {
     const seen = new SeenWindow(1_000);
     const bytes = Buffer.alloc(48);
