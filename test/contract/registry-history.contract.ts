@@ -145,7 +145,7 @@ export function registryHistoryContract(name: string, open: () => Promise<Regist
           const taken = model.apply(one);
           harness.setNow(model.now * UNIT);
           expect(await perform(harness, stores, deviceId, one), JSON.stringify(one)).toBe(taken);
-          compare(model, stores, deviceFacts(harness.view, deviceId));
+          compare(model, stores, await deviceFacts(harness.view, deviceId));
         }
       }),
       { numRuns: 150 },

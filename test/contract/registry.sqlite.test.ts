@@ -129,27 +129,27 @@ describe('the registry file', () => {
 
     test('what did not change stays the same object', async () => {
       const [first, second] = [await aDevice(), await aDevice()];
-      const [before, other] = [deviceFacts(view, first.deviceId), deviceFacts(view, second.deviceId)];
+      const [before, other] = [await deviceFacts(view, first.deviceId), await deviceFacts(view, second.deviceId)];
       expect(before).not.toBeNull();
       await registry.put('device', second.deviceId, { storeId: second.storeId, active: false, since: null });
       await registry.put('campaign', randomUUID(), { advertiserId: randomUUID(), name: null });
-      expect(deviceFacts(view, first.deviceId)).toBe(before);
-      expect(deviceFacts(view, second.deviceId)).not.toBe(other);
-      expect(deviceFacts(view, second.deviceId)?.assignments).toHaveLength(2);
+      expect(await deviceFacts(view, first.deviceId)).toBe(before);
+      expect(await deviceFacts(view, second.deviceId)).not.toBe(other);
+      expect((await deviceFacts(view, second.deviceId))?.assignments).toHaveLength(2);
       // Saying the same again is no change.
-      const after = deviceFacts(view, second.deviceId);
+      const after = await deviceFacts(view, second.deviceId);
       await registry.put('store', second.storeId, STORE);
-      expect(deviceFacts(view, second.deviceId)).toBe(after);
+      expect(await deviceFacts(view, second.deviceId)).toBe(after);
     });
 
     test('what was not registered is found as soon as it is', async () => {
       const [deviceId, storeId] = [randomUUID(), randomUUID()];
-      expect(deviceFacts(view, deviceId)).toBeNull();
+      expect(await deviceFacts(view, deviceId)).toBeNull();
       await registry.put('store', storeId, STORE);
       await registry.put('device', deviceId, { storeId, active: true, since: null });
-      expect(deviceFacts(view, deviceId)?.keys).toEqual([]);
+      expect((await deviceFacts(view, deviceId))?.keys).toEqual([]);
       await registry.addKey(deviceId, keyOf('k1'));
-      expect(deviceFacts(view, deviceId)?.keys).toHaveLength(1);
+      expect((await deviceFacts(view, deviceId))?.keys).toHaveLength(1);
     });
 
     test('holds a bounded number, and always all that was asked for', async () => {
@@ -165,7 +165,7 @@ describe('the registry file', () => {
 
     test('changes that were trimmed before it saw them are not missed', async () => {
       const { deviceId, storeId } = await aDevice();
-      expect(deviceFacts(view, deviceId)?.assignments).toHaveLength(1);
+      expect((await deviceFacts(view, deviceId))?.assignments).toHaveLength(1);
       await registry.put('device', deviceId, { storeId, active: false, since: null });
       const db = openForWriting(file);
       db.exec(`
@@ -174,7 +174,7 @@ describe('the registry file', () => {
         DELETE FROM changes WHERE revision < (SELECT max(revision) FROM changes);
         COMMIT`);
       db.close();
-      expect(deviceFacts(view, deviceId)?.assignments).toHaveLength(2);
+      expect((await deviceFacts(view, deviceId))?.assignments).toHaveLength(2);
     });
 
     test('a registry that cannot be read is unavailable, not empty', async () => {

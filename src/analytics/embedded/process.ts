@@ -6,8 +6,8 @@ import { Problem } from '../../server/problem.ts';
 import type { LoaderStatus } from '../loader.ts';
 import { MAX_QUERY_SECONDS } from '../query.ts';
 import type { ChildOptions, FromChild, ToChild } from './messages.ts';
-import { queryProblem } from './query-problem.ts';
-import { QuerySlots } from './query-slots.ts';
+import { queryProblem } from '../query-problem.ts';
+import { QuerySlots } from '../query-slots.ts';
 
 const FIRST_BACK_OFF_MS = 200;
 const MAX_BACK_OFF_MS = 5_000;

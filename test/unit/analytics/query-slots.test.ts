@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { MAX_RUNNING, MAX_WAIT_MS, MAX_WAITING, QuerySlots } from '../../../src/analytics/embedded/query-slots.ts';
+import { MAX_RUNNING, MAX_WAIT_MS, MAX_WAITING, QuerySlots } from '../../../src/analytics/query-slots.ts';
 import { Problem } from '../../../src/server/problem.ts';
 
 beforeEach(() => vi.useFakeTimers());

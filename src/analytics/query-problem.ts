@@ -1,5 +1,5 @@
-import { MAX_QUERY_SECONDS } from '../query.ts';
-import { Problem } from '../../server/problem.ts';
+import { MAX_QUERY_SECONDS } from './query.ts';
+import { Problem } from '../server/problem.ts';
 
 /** ClickHouse's numbers of the errors that the bounds of a query raise. */
 const TIMEOUT_EXCEEDED = '159';

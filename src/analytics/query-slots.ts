@@ -1,5 +1,5 @@
 /** How many queries run and wait at once. */
-import { Problem } from '../../server/problem.ts';
+import { Problem } from '../server/problem.ts';
 
 export const MAX_RUNNING = 4;
 export const MAX_WAITING = 64;

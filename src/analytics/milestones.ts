@@ -1,0 +1,68 @@
+/**
+ * How complete the figures are where journal and feed are topics: a milestone is what the journal held at an instant. It is reached
+ * once that is settled, and what the feed held then is loaded.
+ */
+import type { FeedPositions } from './feed-source.ts';
+
+type Ends = ReadonlyMap<number, number>;
+
+export interface MilestoneSources {
+  /** The next offset of each journal partition; null where the journal is not on Kafka: then the asker knows it is settled. */
+  readonly journalEnds: (() => Promise<Ends>) | null;
+  /** The next offset that the settler reads, of each journal partition. */
+  readonly settled: () => Promise<Ends>;
+  readonly feedEnds: () => Promise<Ends>;
+  /** Everything before these offsets is in analytics. */
+  readonly loaded: () => FeedPositions | null;
+}
+
+interface Milestone {
+  readonly id: number;
+  journal: Ends | null;
+  feed: Ends | null;
+}
+
+const MAX_WAITING = 64;
+
+export class Milestones {
+  readonly #sources: MilestoneSources;
+  readonly #onReached: (id: number) => void;
+  #waiting: Milestone[] = [];
+
+  constructor(sources: MilestoneSources, onReached: (id: number) => void) {
+    this.#sources = sources;
+    this.#onReached = onReached;
+  }
+
+  /** Takes note of what the journal holds now. Rejects when it cannot be asked. */
+  async add(id: number): Promise<void> {
+    const { journalEnds, feedEnds } = this.#sources;
+    const journal = journalEnds ? await journalEnds() : null;
+    this.#waiting.push({ id, journal, feed: journal ? null : await feedEnds() });
+    // A later one says more, so of many the oldest are not needed.
+    if (this.#waiting.length > MAX_WAITING) this.#waiting.shift();
+  }
+
+  /** Looks how far things have come. Rejects when it cannot be asked; the next look goes on. */
+  async look(): Promise<void> {
+    const { settled, feedEnds, loaded } = this.#sources;
+    if (this.#waiting.some(({ feed }) => feed === null)) {
+      const reached = await settled();
+      const passed = this.#waiting.filter(({ journal, feed }) => feed === null && journal !== null && covers(reached, journal));
+      // Read after the settler's position: what was settled before is published before these ends.
+      if (passed.length > 0) {
+        const feed = await feedEnds();
+        for (const milestone of passed) milestone.feed = feed;
+      }
+    }
+    const at = loaded();
+    if (!at) return;
+    const done = this.#waiting.filter(({ feed }) => feed !== null && covers(at, feed));
+    this.#waiting = this.#waiting.filter((milestone) => !done.includes(milestone));
+    for (const { id } of done) this.#onReached(id);
+  }
+}
+
+function covers(reached: Ends, ends: Ends): boolean {
+  return [...ends].every(([partition, end]) => end === 0 || (reached.get(partition) ?? 0) >= end);
+}
