@@ -110,6 +110,8 @@ export interface KafkaConsumer extends Connection {
   pause(partitions: TopicPartition[]): void;
   resume(partitions: TopicPartition[]): void;
   setDefaultConsumeTimeout(milliseconds: number): void;
+  /** As of the last answer to a fetch; throws where there was none. */
+  getWatermarkOffsets(topic: string, partition: number): Watermarks;
 }
 
 export interface TopicDescription {

@@ -5,6 +5,8 @@
 import { settled } from '../kafka/client.ts';
 import type { DeliveryReport, KafkaClient, KafkaError, RdKafkaConfig } from '../kafka/client-types.ts';
 import { CommittedReader } from '../kafka/committed-reader.ts';
+import type { TopicRole } from '../kafka/topic-rules.ts';
+import type { EnsuredTopic } from '../kafka/topics.ts';
 import type { TransactionMessage } from '../kafka/transactions.ts';
 import { beginMessage, feedAtBeginning } from './position-topic.ts';
 
@@ -15,6 +17,19 @@ export interface KafkaTopics {
   /** Each names one very topic: a topic that was deleted and made again has another. */
   readonly journalId: string;
   readonly feedId: string;
+}
+
+/** The topics by what they are for, as `ensureTopics` found them. */
+export function kafkaTopics(ensured: ReadonlyMap<TopicRole, EnsuredTopic>): KafkaTopics {
+  const journal = named(ensured, 'journal');
+  const feed = named(ensured, 'feed');
+  return { journal: journal.name, feed: feed.name, positions: named(ensured, 'positions').name, journalId: journal.id, feedId: feed.id };
+}
+
+export function named(ensured: ReadonlyMap<TopicRole, EnsuredTopic>, role: TopicRole): EnsuredTopic {
+  const topic = ensured.get(role);
+  if (!topic) throw new Error(`the topic of the ${role} was not looked at`);
+  return topic;
 }
 
 const SEND_MS = 15_000;

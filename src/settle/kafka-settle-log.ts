@@ -148,6 +148,11 @@ export class KafkaSettleLog implements SettleLog {
     await this.#deleteSettled(topics.journal);
   }
 
+  /** The partitions that the group gave to this settler and that it reads now. */
+  get partitions(): readonly number[] {
+    return [...this.#next.keys()];
+  }
+
   async backlog(): Promise<number> {
     let waiting = 0;
     for (const [partition, committed] of this.#committed) {

@@ -1,0 +1,161 @@
+/** The feed on Kafka as analytics reads it: committed records only, every partition, at positions that analytics itself keeps. */
+import { FeedFault, type FeedPositions, type FeedRead, type FeedSource } from '../analytics/feed-source.ts';
+import type { RowBatch } from '../analytics/row-batch.ts';
+import { settled } from '../kafka/client.ts';
+import type { ClusterMetadata, KafkaClient, KafkaConsumer, KafkaMessage, RdKafkaConfig, Watermarks } from '../kafka/client-types.ts';
+import { rowOfMessage } from './kafka-row.ts';
+
+export interface KafkaFeedSourceOptions {
+  readonly client: KafkaClient;
+  readonly config: RdKafkaConfig;
+  readonly topic: string;
+  /** Names this very topic: one that was deleted and made again has another. */
+  readonly feedId: string;
+}
+
+const CALL_TIMEOUT_MS = 10_000;
+const READ_WAIT_MS = 50;
+const READ_ROWS = 5_000;
+/** Partitions that were added are found within this time. */
+const PARTITIONS_EVERY_MS = 30_000;
+const AUTO_OFFSET_RESET = -140;
+
+export class KafkaFeedSource implements FeedSource {
+  readonly #options: KafkaFeedSourceOptions;
+  #consumer: KafkaConsumer | null = null;
+  /** The next offset of each partition to be handed out. */
+  #next = new Map<number, number>();
+  /** Where each partition begins that analytics has no position of. */
+  #first = new Map<number, number>();
+  /** Where each partition was found to have no more: behind the mark that ends its last transaction. */
+  #ends = new Map<number, number>();
+  /** Fetched, and not handed out yet, in the order of each partition. */
+  #held: KafkaMessage[] = [];
+  #partitionsAt = 0;
+
+  constructor(options: KafkaFeedSourceOptions) {
+    this.#options = options;
+  }
+
+  feedId(): Promise<string> {
+    return Promise.resolve(this.#options.feedId);
+  }
+
+  async read(from: FeedPositions, batch: RowBatch): Promise<FeedRead> {
+    try {
+      return await this.#read(from, batch);
+    } catch (error) {
+      // A connection that failed is not trusted with the next read.
+      this.close();
+      if ((error as { code?: number }).code === AUTO_OFFSET_RESET) throw this.#outside((error as Error).message);
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#consumer?.disconnect();
+    this.#consumer = null;
+    this.#held = [];
+    this.#next.clear();
+  }
+
+  async #read(from: FeedPositions, batch: RowBatch): Promise<FeedRead> {
+    const consumer = await this.#connected();
+    if (performance.now() - this.#partitionsAt > PARTITIONS_EVERY_MS || !this.#isAt(from)) await this.#begin(consumer, from);
+    for (;;) {
+      if (this.#held.length === 0) this.#held = await settled<KafkaMessage[]>((done) => consumer.consume(READ_ROWS, done));
+      if (this.#held.length === 0) {
+        for (const [partition, end] of this.#ends) this.#next.set(partition, Math.max(end, this.#next.get(partition) ?? 0));
+        return { next: new Map(this.#next), more: false, lagRows: this.#lag(consumer) };
+      }
+      for (const [i, { partition, offset, value }] of this.#held.entries()) {
+        if (!batch.add(rowOfMessage(value, `${this.#options.topic}/${partition}/${offset}`), partition, offset)) {
+          this.#held = this.#held.slice(i);
+          return { next: new Map(this.#next), more: true, lagRows: this.#lag(consumer) };
+        }
+        // Ahead of offsets that hold no play: the marks at the end of transactions, and what was aborted.
+        this.#next.set(partition, offset + 1);
+      }
+      this.#held = [];
+    }
+  }
+
+  async #connected(): Promise<KafkaConsumer> {
+    if (this.#consumer) return this.#consumer;
+    const consumer = new this.#options.client.KafkaConsumer(
+      {
+        ...this.#options.config,
+        'group.id': 'playproof-no-group',
+        'isolation.level': 'read_committed',
+        'enable.auto.commit': false,
+        'enable.auto.offset.store': false,
+        'enable.partition.eof': true,
+        'fetch.queue.backoff.ms': 10,
+        'fetch.wait.max.ms': 50,
+      },
+      { 'auto.offset.reset': 'error' },
+    );
+    try {
+      await settled((done) => consumer.connect({ timeout: CALL_TIMEOUT_MS }, done));
+    } catch (error) {
+      if (consumer.isConnected()) consumer.disconnect();
+      throw error;
+    }
+    consumer.setDefaultConsumeTimeout(READ_WAIT_MS);
+    consumer.on('partition.eof', ({ partition, offset }: { partition: number; offset: number }) => this.#ends.set(partition, offset));
+    this.#consumer = consumer;
+    return consumer;
+  }
+
+  #isAt(from: FeedPositions): boolean {
+    return (
+      this.#next.size > 0 && [...this.#next].every(([partition, offset]) => (from.get(partition) ?? this.#first.get(partition)) === offset)
+    );
+  }
+
+  /** Looks at the partitions and begins each where analytics is, or at its first record. */
+  async #begin(consumer: KafkaConsumer, from: FeedPositions): Promise<void> {
+    const { topic } = this.#options;
+    const { topics } = await settled<ClusterMetadata>((done) => consumer.getMetadata({ topic, timeout: CALL_TIMEOUT_MS }, done));
+    const partitions = topics.find(({ name }) => name === topic)?.partitions ?? [];
+    if (partitions.length === 0) throw new Error(`the topic "${topic}" is not there`);
+    const next = new Map<number, number>();
+    const first = new Map<number, number>();
+    for (const { id } of partitions) {
+      const { lowOffset, highOffset } = await settled<Watermarks>((done) =>
+        consumer.queryWatermarkOffsets(topic, id, CALL_TIMEOUT_MS, done),
+      );
+      const offset = from.get(id) ?? lowOffset;
+      if (offset < lowOffset || offset > highOffset) {
+        throw this.#outside(`partition ${id} was loaded up to ${offset}, and holds ${lowOffset} to ${highOffset}`);
+      }
+      next.set(id, offset);
+      first.set(id, lowOffset);
+    }
+    this.#ends.clear();
+    consumer.assign([...next].map(([partition, offset]) => ({ topic, partition, offset })));
+    this.#held = [];
+    this.#next = next;
+    this.#first = first;
+    this.#partitionsAt = performance.now();
+  }
+
+  #lag(consumer: KafkaConsumer): number {
+    let lag = 0;
+    for (const [partition, offset] of this.#next) {
+      try {
+        lag += Math.max(0, consumer.getWatermarkOffsets(this.#options.topic, partition).highOffset - offset);
+      } catch {
+        // Not fetched from yet: nothing is known of it, and the next read will say.
+      }
+    }
+    return lag;
+  }
+
+  #outside(what: string): FeedFault {
+    return new FeedFault(
+      `analytics does not fit the feed "${this.#options.topic}" (${what}); it was loaded from another or records were deleted before they ` +
+        'were loaded. See docs/operations.md, "Analytics does not fit the feed".',
+    );
+  }
+}

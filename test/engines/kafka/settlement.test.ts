@@ -1,0 +1,141 @@
+import { afterAll, beforeAll } from 'vitest';
+import { settled } from '../../../src/kafka/client.ts';
+import { CommittedReader } from '../../../src/kafka/committed-reader.ts';
+import { EngineSettlement } from '../../../src/settle/engine-settlement.ts';
+import { KafkaSettleLog } from '../../../src/settle/kafka-settle-log.ts';
+import type { Settlement } from '../../../src/settle/settlement.ts';
+import { type SettlementHarness, settlementContract, type TestRecord } from '../../contract/settlement.contract.ts';
+import { playOf } from '../../support/feed-file.ts';
+import { damaged, playEntry, refusalEntry } from '../../support/journal-entries.ts';
+import { refusalOf } from '../../support/plays.ts';
+import { startKafka } from '../support/engines.ts';
+import { MemoryArchive } from './memory-archive.ts';
+import { forgetGroup, freshPlace, type Place, put, withAdmin } from './support.ts';
+
+const KEEP = 4;
+
+let kafka: Awaited<ReturnType<typeof startKafka>>;
+beforeAll(async () => {
+  kafka = await startKafka({ brokers: 1, config: { 'group.min.session.timeout.ms': '1000' } });
+});
+afterAll(() => kafka.dispose());
+
+/** One partition, so that the feed has one order; the settler is opened when it is first asked to work. */
+class KafkaHarness implements SettlementHarness {
+  readonly quarantinePerDevice = KEEP;
+  readonly told: string[] = [];
+  readonly #place: Place;
+  readonly #archive = new MemoryArchive(KEEP);
+  #log: KafkaSettleLog | null = null;
+
+  constructor(place: Place) {
+    this.#place = place;
+  }
+
+  append(records: readonly TestRecord[]): Promise<void> {
+    const entries = records.map((record) => {
+      if ('play' in record) return playEntry(record.play);
+      if ('refusal' in record) return refusalEntry(record.refusal);
+      return damaged(record.damaged === 'play' ? playEntry(playOf(record.n)) : refusalEntry(refusalOf(record.n)));
+    });
+    const { journal } = this.#place.topics;
+    return put(
+      this.#place,
+      journal,
+      0,
+      entries.map(({ record }) => ({ value: Buffer.from(record) })),
+    );
+  }
+
+  settlement(): Settlement {
+    return { step: (limit) => this.#step(limit) };
+  }
+
+  /** Waits for the group's decision and for records that are there; a step without any has looked at the end of the journal. */
+  async #step(limit: number) {
+    this.#log ??= await this.#open();
+    const log = this.#log;
+    const settlement = new EngineSettlement({
+      log,
+      archive: this.#archive,
+      onPoison: (position) => this.told.push(position),
+      now: () => 0,
+    });
+    for (;;) {
+      const step = await settlement.step(limit);
+      if (step.taken > 0 || (log.partitions.length > 0 && (await log.backlog()) === 0)) return step;
+    }
+  }
+
+  #open(): Promise<KafkaSettleLog> {
+    const { client, config, topics, groupId } = this.#place;
+    return KafkaSettleLog.open({ client, config, topics, groupId, instance: 'one', sessionTimeoutMs: 2_000, onWarning: () => {} });
+  }
+
+  async reopen(): Promise<void> {
+    await this.#log?.close();
+    this.#log = null;
+  }
+
+  async feed(): Promise<string[]> {
+    const { client, config, topics } = this.#place;
+    const reader = await CommittedReader.open(client, config);
+    try {
+      const { low, end } = await reader.range(topics.feed, 0);
+      const found: string[] = [];
+      for await (const { value } of reader.scan(topics.feed, 0, low, end)) {
+        const { log_id: id, content_hash: hash } = JSON.parse(String(value)) as { log_id: string; content_hash: string };
+        found.push(`${id} ${hash}`);
+      }
+      return found;
+    } finally {
+      await reader.close();
+    }
+  }
+
+  archive(): Promise<string[]> {
+    return Promise.resolve([...this.#archive.owners].map(([id, { hash }]) => `${uuidText(id)} ${hash}`));
+  }
+
+  quarantine() {
+    return Promise.resolve(
+      [...this.#archive.quarantined.values()].map(({ refusal: { logId, contentHash, code }, positions }) => ({
+        logId,
+        hash: contentHash,
+        code,
+        count: positions.size,
+      })),
+    );
+  }
+
+  async spoilPosition(how: 'absent' | 'other journal' | 'behind the end'): Promise<void> {
+    await this.reopen();
+    await forgetGroup(this.#place);
+    const { journal, feed } = this.#place.topics;
+    if (how === 'absent') {
+      // The feed would tell it, so the feed has lost its beginning as well.
+      const cut = [{ topic: feed, partition: 0, offset: 1 }];
+      await withAdmin(this.#place, (admin) => settled((done) => admin.deleteRecords(cut, { timeout: 10_000 }, done)));
+    } else if (how === 'other journal') await this.#commit({ topic: journal, partition: 0, offset: 1, metadata: 'another' });
+    else await this.#commit({ topic: journal, partition: 0, offset: 1_000 });
+  }
+
+  /** As a tool does it that sets a group's offsets by hand. */
+  async #commit(offset: { topic: string; partition: number; offset: number; metadata?: string }): Promise<void> {
+    const { client, config, groupId } = this.#place;
+    const consumer = new client.KafkaConsumer({ ...config, 'group.id': groupId, 'enable.auto.commit': false }, {});
+    await settled((done) => consumer.connect({ timeout: 10_000 }, done));
+    consumer.commitSync(offset);
+    await settled((done) => consumer.disconnect(done));
+  }
+
+  dispose(): Promise<void> {
+    return this.reopen();
+  }
+}
+
+function uuidText(hex: string): string {
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+}
+
+settlementContract('Kafka', async () => new KafkaHarness(await freshPlace(kafka.bootstrap, 1)), 6);

@@ -1,0 +1,112 @@
+/** What the Kafka tests share: topics of their own, records put there, and what a witness sees of the feed. */
+import { randomBytes } from 'node:crypto';
+import type { KafkaSettings } from '../../../src/config.ts';
+import type { Play } from '../../../src/domain/play.ts';
+import { connectionConfig } from '../../../src/kafka/settings.ts';
+import { loadKafkaClient, settled } from '../../../src/kafka/client.ts';
+import type {
+  DeliveryReport,
+  KafkaAdmin,
+  KafkaClient,
+  KafkaError,
+  MessageHeaders,
+  RdKafkaConfig,
+} from '../../../src/kafka/client-types.ts';
+import { ensureTopics } from '../../../src/kafka/topics.ts';
+import { beginKafkaJournal, type KafkaTopics, kafkaTopics } from '../../../src/settle/kafka-begin.ts';
+import { javaConsume, type WitnessedRecord } from '../support/witness.ts';
+import { plainSettings } from '../support/kafka-settings.ts';
+
+export interface Place {
+  readonly client: KafkaClient;
+  readonly settings: KafkaSettings;
+  readonly config: RdKafkaConfig;
+  readonly topics: KafkaTopics;
+  readonly names: { readonly journal: string; readonly feed: string; readonly positions: string };
+  readonly groupId: string;
+}
+
+/** Fresh topics and a fresh group on this cluster. The journal's beginning is written down, unless told otherwise. */
+export async function freshPlace(bootstrap: string, partitions: number, begin = true): Promise<Place> {
+  const client = await loadKafkaClient();
+  const settings = { ...plainSettings(bootstrap), partitions, allowWeak: true };
+  const tag = randomBytes(4).toString('hex');
+  const names = { journal: `${tag}.journal`, feed: `${tag}.feed`, positions: `${tag}.positions` };
+  const config = connectionConfig(settings);
+  const topics = kafkaTopics(await ensureTopics(client, settings, ['journal', 'feed', 'positions'], { names }));
+  if (begin) await beginKafkaJournal(client, config, topics);
+  return { client, settings, config, topics, names, groupId: `${tag}.settle` };
+}
+
+export interface RawMessage {
+  readonly value: Buffer | null;
+  readonly key?: string | null;
+  readonly headers?: MessageHeaders;
+}
+
+/** Puts records onto one partition as they are, in order. */
+export async function put({ client, config }: Place, topic: string, partition: number, messages: readonly RawMessage[]): Promise<void> {
+  const producer = new client.Producer({ ...config, 'enable.idempotence': true, dr_cb: true }, { acks: -1 });
+  await settled((done) => producer.connect({ timeout: 10_000 }, done));
+  producer.setPollInterval(5);
+  let left = messages.length;
+  await new Promise<void>((resolve, reject) => {
+    producer.on('delivery-report', (error: KafkaError | null, _report: DeliveryReport) => {
+      left -= 1;
+      if (error) reject(error);
+      else if (left === 0) resolve();
+    });
+    if (left === 0) resolve();
+    for (const { value, key = null, headers } of messages) producer.produce(topic, partition, value, key, null, undefined, headers ?? []);
+  });
+  producer.disconnect();
+}
+
+export async function withAdmin<T>({ client, config }: Place, act: (admin: KafkaAdmin) => Promise<T>): Promise<T> {
+  const admin = client.AdminClient.create(config);
+  try {
+    return await act(admin);
+  } finally {
+    admin.disconnect();
+  }
+}
+
+/** As Kafka does to a group that was idle for a week; it must have no members. */
+export function forgetGroup(place: Place): Promise<void> {
+  return withAdmin(place, async (admin) => {
+    for (let attempt = 0; ; attempt += 1) {
+      const [result] = await settled<{ readonly error?: KafkaError }[]>((done) =>
+        admin.deleteGroups([place.groupId], { timeout: 10_000 }, done),
+      );
+      if (!result?.error || result.error.code === 0) return;
+      if (attempt === 60) throw result.error;
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+  });
+}
+
+export interface Published {
+  readonly logId: string;
+  readonly hash: string;
+  readonly partition: number;
+  readonly key: string | null;
+  readonly position: string | undefined;
+}
+
+/** The feed as Java's consumer of committed records sees it. */
+export async function witnessFeed({ settings, topics }: Place, expected?: number): Promise<Published[]> {
+  const records = await javaConsume(topics.feed, {
+    bootstrap: settings.brokers,
+    readCommitted: true,
+    ...(expected === undefined ? {} : { idleMs: 8_000 }),
+  });
+  return records.map(publishedOf);
+}
+
+function publishedOf({ value, key, partition, headers }: WitnessedRecord): Published {
+  const { log_id: logId, content_hash: hash } = JSON.parse(value ?? 'null') as { log_id: string; content_hash: string };
+  return { logId, hash, partition, key, position: headers.get('journal_position') };
+}
+
+export const idAndHash = ({ logId, hash, contentHash }: Partial<Play> & { logId: string; hash?: string }): string =>
+  `${logId} ${hash ?? contentHash}`;
