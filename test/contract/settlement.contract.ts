@@ -52,7 +52,8 @@ export async function settleAll(harness: SettlementHarness, limit = 1_000): Prom
   }
 }
 
-export function settlementContract(name: string, open: () => Promise<SettlementHarness>): void {
+/** @param runs Of the model, which takes long where an engine lies apart; there a failure is not shrunk. */
+export function settlementContract(name: string, open: () => Promise<SettlementHarness>, runs = 25): void {
   describe(`settling on ${name}`, () => {
     const opened: SettlementHarness[] = [];
     const fresh = async (): Promise<SettlementHarness> => {
@@ -210,7 +211,7 @@ export function settlementContract(name: string, open: () => Promise<SettlementH
             await harness.dispose();
           }
         }),
-        { numRuns: 25 },
+        { numRuns: runs, endOnFailure: runs < 25 },
       );
     });
   });
