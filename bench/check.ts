@@ -15,7 +15,7 @@ export interface DiskUse {
 const DAY_MS = 86_400_000;
 
 /** @param total Logs that were answered `accepted` on this data directory, the warm-up's included. */
-export async function checkRun(service: BenchService, result: LoadResult, total: number): Promise<string[]> {
+export async function checkRun(service: Pick<BenchService, 'progress' | 'get'>, result: LoadResult, total: number): Promise<string[]> {
   const faults: string[] = [];
   if (result.rejected > 0 || result.duplicates > 0) {
     faults.push(`${result.rejected} logs were refused and ${result.duplicates} called duplicates; all of them were sound and new`);

@@ -17,7 +17,7 @@ import type { Journal, JournalEntry } from '../src/journal/journal.ts';
 import { DATABASE_FILE, SqliteJournal } from '../src/journal/sqlite-journal.ts';
 import { SqliteSettlement } from '../src/settle/sqlite-settlement.ts';
 import type { JudgedStages } from './stages-judge.ts';
-import { cpuOf, type StageCost } from './stages.ts';
+import { cpuMicros, cpuOf, type StageCost } from './stages.ts';
 
 const STEP_ROWS = 1_000;
 const FEED_PAGE = 1_000;
@@ -70,9 +70,11 @@ export async function storageStages(
     db.exec('PRAGMA synchronous = FULL; PRAGMA wal_checkpoint(PASSIVE)');
     db.close();
   });
-  await measure('read the feed for analytics', 'analytics', false, logs, () => readForAnalytics(file));
+  tell('stage: reading the feed');
+  const forAnalytics = await cpuMicros(logs, () => readForAnalytics(file));
+  costs.push({ name: 'read the feed for analytics', where: 'analytics', cpuMicros: forAnalytics, inSum: false });
   await loadStage(dir('analytics'), file, logs, measure);
-  await measure('read the feed as NDJSON', 'reader', false, logs, () => readFeed(file));
+  costs.push({ name: 'read the feed as NDJSON', where: 'reader', cpuMicros: await cpuMicros(logs, () => readFeed(file)), inSum: false });
   journal.close();
   return costs;
 }
