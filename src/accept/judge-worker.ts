@@ -19,7 +19,8 @@ const { registry, settings, writer } = workerData as JudgeWorkerData;
 
 async function openView(): Promise<RegistryView> {
   if (registry.engine === 'mongodb') {
-    throw new Error('the registry on MongoDB is not offered by this version');
+    const { MongoRegistryView } = await import('../registry/mongo-view.ts');
+    return new MongoRegistryView(registry.url);
   }
   const { SqliteRegistryView } = await import('../registry/sqlite-view.ts');
   return new SqliteRegistryView(registry.file);

@@ -1,5 +1,30 @@
+/** One box in a back office: it journals on its own disk and publishes to engines elsewhere. */
+import path from 'node:path';
+import { DataDirLock } from '../data-dir.ts';
+import { DATABASE_FILE } from '../journal/sqlite-journal.ts';
+import { composeDistributed } from './distributed.ts';
 import type { Compose } from './service.ts';
 
-export const composeEdge: Compose = async () => {
-  throw new Error('the profile edge is not offered by this version; use PLAYPROOF_PROFILE=embedded');
+export const composeEdge: Compose = async (surroundings) => {
+  const { config } = surroundings;
+  if (!config.engines) throw new Error('the profile edge needs its engines');
+  const lock = new DataDirLock(config.dataDir);
+  const composition = await composeDistributed(surroundings, {
+    engines: config.engines,
+    settleSource: { kind: 'edge', file: path.join(config.dataDir, DATABASE_FILE) },
+    settleGroup: null,
+    // Only when nothing waits: then whatever was received before now, and is not in flight, is in the feed.
+    certain: (dispatcher, counters) => {
+      const oldest = dispatcher?.oldestReceivedAt ?? Date.now();
+      // The last settled record stays in the journal, so "up to" ends one before the end.
+      return counters.get('settled') >= counters.get('end') - 1 ? oldest : null;
+    },
+  });
+  return {
+    ...composition,
+    close: async () => {
+      await composition.close();
+      lock.release();
+    },
+  };
 };

@@ -1,5 +1,60 @@
+/** The writer thread of an edge box: it appends to `playproof.db`; another process settles, and what it settled is removed here. */
+import type { StatementSync } from 'node:sqlite';
 import type { OpenWriterEngines } from '../accept/writer-engines.ts';
+import { openMongoArchive } from '../archive/mongo-archive.ts';
+import { Checkpoints } from '../journal/checkpoints.ts';
+import { DiskSpace } from '../journal/disk-space.ts';
+import { SqliteJournal } from '../journal/sqlite-journal.ts';
+import { fileFailed } from './writer-embedded.ts';
 
-export const openEdge: OpenWriterEngines = async () => {
-  throw new Error('the profile edge is not offered by this version; use PLAYPROOF_PROFILE=embedded');
+/** Rows removed in one transaction, so that appends wait for a few milliseconds at the most. */
+const REMOVE_ROWS = 1_000;
+
+export const openEdge: OpenWriterEngines = async (surroundings) => {
+  const { options, counters } = surroundings;
+  if (!options.engines) throw new Error('the profile edge needs its engines');
+  const disk = new DiskSpace(options.dataDir, options.diskReserveBytes);
+  const journal = new SqliteJournal(options.dataDir, () => !disk.low);
+  const archive = await openMongoArchive(options.engines.mongodbUrl);
+  const checkpoints = new Checkpoints(options.dataDir, journal.db, (error) => fileFailed(surroundings, 'a checkpoint', error));
+  const remove: StatementSync = journal.db.prepare(
+    'DELETE FROM journal WHERE seq <= ? AND seq IN (SELECT seq FROM journal ORDER BY seq LIMIT ?)',
+  );
+  let settledUpTo = 0;
+  let removing = false;
+  counters.set('end', journal.end);
+
+  function removeSettled(): void {
+    removing = false;
+    try {
+      if (Number(remove.run(settledUpTo, REMOVE_ROWS).changes) === REMOVE_ROWS) later();
+    } catch (error) {
+      fileFailed(surroundings, 'removing what is settled', error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+  function later(): void {
+    if (removing) return;
+    removing = true;
+    setImmediate(removeSettled);
+  }
+
+  return {
+    journal,
+    settled: archive,
+    appended: () => {
+      counters.set('end', journal.end);
+      checkpoints.wrote(journal.takeWritten());
+    },
+    told: (order) => {
+      if (order.type !== 'settled-up-to') return;
+      settledUpTo = Math.max(settledUpTo, order.seq);
+      later();
+    },
+    close: async () => {
+      await archive.close();
+      await checkpoints.close();
+      disk.close();
+      journal.close();
+    },
+  };
 };

@@ -1,0 +1,78 @@
+/** The service's side of the loading process, and what it knows of how complete the figures are. */
+import { KeptProcess } from '../kept-process.ts';
+import type { Completeness } from '../query/analytics-port.ts';
+import type { FromLoader, LoaderProcessOptions, ToLoader } from './loader-messages.ts';
+import type { LoaderStatus } from './loader.ts';
+
+const STOP_MS = 8_000;
+const SAMPLE_MS = 1_000;
+const MAX_SAMPLES = 600;
+
+export interface RemoteLoaderDeps {
+  readonly options: LoaderProcessOptions;
+  /**
+   * An instant of which it is certain that every log received before it is in the journal already, or in the part of it that
+   * `settledNow` speaks of; null: not now.
+   */
+  readonly certain: () => number | null;
+  readonly log: (message: string) => void;
+}
+
+export class RemoteLoader {
+  readonly #process: KeptProcess<ToLoader, FromLoader>;
+  readonly #samples = new Map<number, number>();
+  readonly #timer: NodeJS.Timeout;
+  readonly #certain: () => number | null;
+  #nextId = 1;
+  #complete = 0;
+  #status: LoaderStatus = { loadedOffset: null, lagRows: 0, rowsLoaded: 0, lastError: null, stopped: false };
+
+  constructor({ options, certain, log }: RemoteLoaderDeps) {
+    this.#certain = certain;
+    this.#process = new KeptProcess({
+      name: 'loading',
+      entry: new URL('./loader-process.ts', import.meta.url),
+      hello: { type: 'start', options },
+      onMessage: (message) => this.#hear(message, log),
+      log,
+    });
+    this.#timer = setInterval(() => this.#sample(), SAMPLE_MS);
+    this.#timer.unref();
+  }
+
+  status(): LoaderStatus & { readonly restarts: number } {
+    return { ...this.#status, restarts: this.#process.restarts };
+  }
+
+  readonly completeUntil = async (): Promise<Completeness> => {
+    const { lastError, lagRows } = this.#status;
+    if (lastError !== null) return { instant: this.#complete, reason: 'Loading is held up; the log of the service says by what.' };
+    return lagRows > 0
+      ? { instant: this.#complete, reason: `${lagRows} records of the feed wait to be loaded.` }
+      : { instant: this.#complete };
+  };
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#process.stop({ type: 'stop' }, STOP_MS);
+  }
+
+  #sample(): void {
+    const instant = this.#certain();
+    if (instant === null || !this.#process.alive) return;
+    const id = this.#nextId;
+    this.#nextId += 1;
+    this.#samples.set(id, instant);
+    if (this.#samples.size > MAX_SAMPLES) this.#samples.delete(this.#samples.keys().next().value ?? 0);
+    this.#process.send({ type: 'milestone', id });
+  }
+
+  #hear(message: FromLoader, log: (message: string) => void): void {
+    if (message.type === 'status') this.#status = message.status;
+    else if (message.type === 'log') log(message.message);
+    else {
+      this.#complete = Math.max(this.#complete, this.#samples.get(message.id) ?? 0);
+      this.#samples.delete(message.id);
+    }
+  }
+}

@@ -1,0 +1,178 @@
+/** What the profiles edge and cluster have in common: Kafka, MongoDB and ClickHouse behind the ports, by the roles of this process. */
+import type { FastifyPluginAsync } from 'fastify';
+import type { Dispatcher } from '../accept/dispatcher.ts';
+import { acceptRoutes } from '../accept/routes.ts';
+import { SendTimes } from '../accept/send-times.ts';
+import { HttpAnalytics } from '../analytics/http-engine.ts';
+import { RemoteLoader } from '../analytics/remote-loader.ts';
+import { MongoReader } from '../archive/mongo-reader.ts';
+import type { EngineSettings } from '../config.ts';
+import { Directory } from '../console/directory.ts';
+import { consolePlugins } from '../console/plugins.ts';
+import { Counters } from '../counters.ts';
+import type { Completeness } from '../query/analytics-port.ts';
+import { FeedSignal } from '../query/feed-signal.ts';
+import { listRoutes } from '../query/list-routes.ts';
+import { playRoutes } from '../query/play-routes.ts';
+import { reportRoutes } from '../query/report-routes.ts';
+import { MongoRegistry } from '../registry/mongo-registry.ts';
+import { MongoTokens } from '../registry/mongo-tokens.ts';
+import { MongoRegistryView } from '../registry/mongo-view.ts';
+import { registryRoutes } from '../registry/routes.ts';
+import type { CheckResult } from '../server/health.ts';
+import { serviceMetrics } from '../service-metrics.ts';
+import type { SettleOptions, SettleStatus } from '../settle/settle-messages.ts';
+import { Settler } from '../settle/settler.ts';
+import { startAccepting } from './accepting.ts';
+import type { Composition, Surroundings } from './service.ts';
+
+/** The consumer group that settles the journal of a cluster. */
+export const SETTLE_GROUP = 'playproof-settle';
+const EVIDENCE_KEY_AGE_MS = 5_000;
+
+export interface DistributedParts {
+  readonly engines: EngineSettings;
+  readonly settleSource: SettleOptions['source'];
+  /** The group whose position says what is settled; null where the journal is not on Kafka. */
+  readonly settleGroup: string | null;
+  /** See RemoteLoader. */
+  readonly certain: (dispatcher: Dispatcher | null, counters: Counters) => number | null;
+}
+
+/** Engines that are away do not stop the start: each part tries again until they are there, and says so meanwhile. */
+export async function composeDistributed(surroundings: Surroundings, parts: DistributedParts): Promise<Composition> {
+  const { config, logger } = surroundings;
+  const { engines } = parts;
+  const { roles } = config;
+  const mongo = { log: (message: string) => logger.warn({ part: 'mongodb' }, message) };
+  const registry = new MongoRegistry(engines.mongodbUrl, mongo);
+  const tokens = new MongoTokens(engines.mongodbUrl, { ...mongo, adminToken: config.adminToken });
+  const newAdminToken = config.adminToken === null ? await tokens.ensureAdminToken() : null;
+
+  const counters = new Counters();
+  const feedSignal = new FeedSignal();
+  const sendTimes = new SendTimes();
+  const dispatcher = roles.has('accept') ? await startAccepting(surroundings, counters, feedSignal) : null;
+  const settler = roles.has('settle') ? startSettler(surroundings, parts, counters, dispatcher) : null;
+  const loader = roles.has('analytics')
+    ? new RemoteLoader({
+        options: { kafka: engines.kafka, clickhouseUrl: engines.clickhouseUrl, settleGroup: parts.settleGroup },
+        certain: () => parts.certain(dispatcher, counters),
+        log: (message) => logger.warn({ part: 'analytics' }, message),
+      })
+    : null;
+  const metrics = serviceMetrics({
+    counters,
+    inFlight: () => dispatcher?.inFlight ?? { requests: 0, bytes: 0 },
+    analytics: () => loader?.status() ?? { loadedOffset: null, rowsLoaded: 0, restarts: 0 },
+  });
+  const ready = (): CheckResult => readiness(dispatcher, settler, loader);
+  const completeUntil = loader?.completeUntil ?? unknownCompleteness;
+  const query = roles.has('query') ? openQuery(surroundings, engines, feedSignal, completeUntil) : null;
+  const directory = new Directory(registry);
+  const plugins: FastifyPluginAsync[] = [registryRoutes({ registry: directory.watched(registry) })];
+  if (dispatcher) plugins.push(acceptRoutes(dispatcher, sendTimes));
+  if (query) {
+    const { analytics } = query;
+    plugins.push(...query.plugins);
+    plugins.push(
+      ...consolePlugins({
+        config,
+        counters,
+        analytics,
+        loaded: () => null,
+        completeUntil,
+        checks: ready,
+        metrics,
+        registry,
+        directory,
+        sendTimes,
+      }),
+    );
+  }
+  return {
+    authenticate: (token) => tokens.authenticate(token),
+    newAdminToken,
+    plugins,
+    health: { live: () => ({ ok: true, checks: { process: { ok: true } } }), ready },
+    metrics,
+    close: async () => {
+      await dispatcher?.close();
+      await settler?.stop();
+      await loader?.stop();
+      await query?.close();
+      await tokens.close();
+      await registry.close();
+    },
+  };
+}
+
+/** Another process loads; this one cannot tell how far. */
+async function unknownCompleteness(): Promise<Completeness> {
+  return { instant: 0, reason: 'This process does not load analytics; ask one with the role analytics how complete the figures are.' };
+}
+
+function startSettler(
+  { config, logger }: Surroundings,
+  parts: DistributedParts,
+  counters: Counters,
+  dispatcher: Dispatcher | null,
+): Settler {
+  const { kafka, mongodbUrl } = parts.engines;
+  return new Settler(
+    { kafka, mongodbUrl, quarantinePerDevice: config.quarantinePerDevice, source: parts.settleSource },
+    {
+      onStatus: (status) => show(counters, status),
+      onSettledUpTo: (seq) => {
+        counters.set('settled', Math.max(counters.get('settled'), seq));
+        dispatcher?.tell({ type: 'settled-up-to', seq });
+      },
+      log: (level, message) => logger[level]({ part: 'settle' }, message),
+    },
+  );
+}
+
+/** A settler that was started again counts from zero; Prometheus takes that as what it is. */
+function show(counters: Counters, { owners, duplicates, conflicts, quarantined, failures, backlog }: SettleStatus): void {
+  counters.set('settledPlays', owners);
+  counters.set('settledDuplicates', duplicates);
+  counters.set('settledConflicts', conflicts);
+  counters.set('quarantined', quarantined);
+  counters.set('settleFailures', failures);
+  if (backlog !== null) counters.set('settled', Math.max(counters.get('settled'), counters.get('end') - backlog));
+}
+
+function openQuery({ logger }: Surroundings, engines: EngineSettings, feedSignal: FeedSignal, completeUntil: () => Promise<Completeness>) {
+  const analytics = new HttpAnalytics(engines.clickhouseUrl, (fault) => logger.warn({ part: 'analytics', fault }, 'a query failed'));
+  const archive = new MongoReader(engines.mongodbUrl);
+  const view = new MongoRegistryView(engines.mongodbUrl);
+  const publicKey = async (deviceId: string, keyId: string): Promise<string | null> => {
+    await view.prepare({ devices: new Set([deviceId]), campaigns: new Set(), contents: new Set() }, EVIDENCE_KEY_AGE_MS);
+    return view.facts.device(deviceId)?.keys.find((key) => key.keyId === keyId)?.publicKey ?? null;
+  };
+  return {
+    analytics,
+    plugins: [playRoutes({ archive, feedSignal, publicKey }), listRoutes({ analytics }), reportRoutes({ analytics, completeUntil })],
+    close: async () => {
+      await archive.close();
+      view.close();
+    },
+  };
+}
+
+/** Each role is ready by what it needs itself: accepting does not wait for MongoDB or ClickHouse. */
+function readiness(dispatcher: Dispatcher | null, settler: Settler | null, loader: RemoteLoader | null): CheckResult {
+  const checks: Record<string, { ok: boolean; detail?: string }> = {};
+  if (dispatcher) checks.accept = { ok: true };
+  if (settler) {
+    const { status } = settler;
+    const ok = status?.state === 'settling';
+    checks.settle = ok ? { ok } : { ok, detail: status?.lastError ?? `settling is ${status?.state ?? 'starting'}` };
+  }
+  if (loader) {
+    const { lastError } = loader.status();
+    checks.analytics = lastError === null ? { ok: true } : { ok: false, detail: lastError };
+  }
+  const needed = dispatcher ? ['accept'] : Object.keys(checks);
+  return { ok: needed.every((name) => checks[name]?.ok !== false), checks };
+}
