@@ -35,7 +35,7 @@ export async function loadKafkaClient(folder = FOLDER): Promise<KafkaClient> {
 function sentence(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code;
   const message = error instanceof Error ? error.message : String(error);
-  if ((code === 'MODULE_NOT_FOUND' || code === 'ERR_MODULE_NOT_FOUND') && message.includes(PACKAGE)) {
+  if ((code === 'MODULE_NOT_FOUND' || code === 'ERR_MODULE_NOT_FOUND') && firstLine(message).includes(PACKAGE)) {
     return 'the Kafka client is not installed; run `npm run engines:install -- kafka-client` and start again';
   }
   if (message.includes('Could not locate the bindings file')) {

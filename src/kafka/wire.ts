@@ -32,6 +32,7 @@ export class BrokerConnection {
    * @throws KafkaUnreachable when the connection ends or the answer takes longer than 10 s.
    */
   async ask(apiKey: number, version: number, write: (request: WireWriter) => void, flexible = false): Promise<WireReader> {
+    if (this.#socket.destroyed) throw unreachable(this.#name, 'it closed the connection');
     this.#correlation += 1;
     const request = new WireWriter().int16(apiKey).int16(version).int32(this.#correlation).string(CLIENT_ID);
     if (flexible) request.noTags();
@@ -55,8 +56,9 @@ export class BrokerConnection {
         socket.off('data', onData).off('error', onError).off('close', onClose);
         act();
       };
-      const onError = (error: Error): void => settle(() => reject(unreachable(this.#name, error.message, error)));
-      const onClose = (): void => settle(() => reject(unreachable(this.#name, 'it closed the connection')));
+      const onError = (error: NodeJS.ErrnoException): void => settle(() => reject(faultOf(this.#name, error)));
+      const onClose = (): void =>
+        settle(() => reject(unreachable(this.#name, 'it closed the connection; a port that wants TLS or authentication does that')));
       const timer = setTimeout(() => settle(() => reject(unreachable(this.#name, `no answer within ${ANSWER_MS / 1000} s`))), ANSWER_MS);
       const onData = (chunk: Buffer): void => {
         this.#received = Buffer.concat([this.#received, chunk]);
@@ -126,13 +128,20 @@ function open(address: BrokerAddress, name: string, settings: KafkaSettings): Pr
       socket.on('error', () => undefined);
       resolve(socket);
     });
-    socket.once('error', (error: NodeJS.ErrnoException) => {
+    socket.once('error', (error) => {
       clearTimeout(timer);
-      reject(
-        isTlsFault(error) ? new KafkaRefused(`${name}: ${tlsSentence(error)}`, { cause: error }) : unreachable(name, error.message, error),
-      );
+      reject(faultOf(name, error));
     });
   });
+}
+
+/** A fault of TLS stays; everything else may pass. */
+function faultOf(name: string, error: NodeJS.ErrnoException): Error {
+  if (isTlsFault(error)) return new KafkaRefused(`${name}: ${tlsSentence(error)}`, { cause: error });
+  if (error.message.includes('before secure TLS connection')) {
+    return unreachable(name, 'it closed the connection; a port without TLS does that', error);
+  }
+  return unreachable(name, error.message, error);
 }
 
 function isTlsFault({ code = '' }: NodeJS.ErrnoException): boolean {
@@ -143,7 +152,7 @@ function tlsSentence(error: NodeJS.ErrnoException): string {
   if (error.code?.startsWith('ERR_SSL_WRONG_VERSION') || error.code?.startsWith('ERR_SSL_PACKET')) {
     return 'this port does not speak TLS; take another one or set PLAYPROOF_KAFKA_TLS=false';
   }
-  return `its certificate is not trusted or ours not taken (${error.message}); see PLAYPROOF_KAFKA_CA_FILE and _CERT_FILE`;
+  return `its certificate is not trusted, or it does not take ours (${error.message.trim()}); see PLAYPROOF_KAFKA_CA_FILE and _CERT_FILE`;
 }
 
 function unreachable(name: string, what: string, cause?: Error): KafkaUnreachable {
