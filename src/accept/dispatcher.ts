@@ -12,7 +12,7 @@ import type { JudgeWorkerData, RegistryPlace } from './judge-worker.ts';
 import type { Answers, Job, JobRequest } from './messages.ts';
 import { Pace } from './pace.ts';
 import type { WriterOrder } from './writer-engines.ts';
-import type { WriterNote, WriterWorkerData } from './writer-worker.ts';
+import { Writer, type WriterData, type WriterNote } from './writer.ts';
 
 /** Always taken, however long they wait: the contract's 64 batches and 128 singles. */
 const ALWAYS_BATCHES = 64;
@@ -43,13 +43,27 @@ interface Single {
   readonly deviceTime: string | null;
 }
 
+/** The writer, wherever it runs. */
+interface WriterHandle {
+  tell(order: WriterOrder): void;
+  terminate(): Promise<void>;
+}
+
+/** The client of Kafka works in the main thread only. */
+function inThisThread(data: WriterData, hear: (message: Answers | WriterNote) => void): WriterHandle {
+  const writer = new Writer(data, hear);
+  void writer.start();
+  return { tell: (order) => writer.tell(order), terminate: async () => {} };
+}
+
 export interface DispatcherEvents {
   readonly onNote: (note: WriterNote) => void;
 }
 
 export class Dispatcher {
   readonly #judges: { readonly worker: Worker; inFlight: number }[] = [];
-  readonly #writer: Worker;
+  readonly #writer: WriterHandle;
+  readonly #writerClosed = Promise.withResolvers<void>();
   readonly #waiting = new Map<number, Waiting>();
   readonly #jobs = new Map<number, { readonly judge: number; readonly bytes: number }>();
   #singles: Single[] = [];
@@ -71,21 +85,19 @@ export class Dispatcher {
     const channels = Array.from({ length: config.verifyWorkers }, () => new MessageChannel());
     const ports = channels.map(({ port2 }) => port2);
     const { profile, dataDir, quarantinePerDevice, diskReserveBytes, engines } = config;
-    const writerData: WriterWorkerData = {
+    const writerData: WriterData = {
       judges: ports,
       counters: counters.shared,
       options: { profile, dataDir, quarantinePerDevice, diskReserveBytes, engines },
     };
-    this.#writer = new Worker(new URL('./writer-worker.ts', import.meta.url), {
-      name: 'writer',
-      workerData: writerData,
-      transferList: ports,
-    });
-    this.#writer.on('message', (message: Answers | WriterNote) => {
+    const hear = (message: Answers | WriterNote): void => {
       if (message.type === 'answers') this.#answered(message);
-      else events.onNote(message);
-    });
-    this.#watch(this.#writer, 'writer', events);
+      else {
+        if (message.type === 'closed') this.#writerClosed.resolve();
+        events.onNote(message);
+      }
+    };
+    this.#writer = profile === 'cluster' ? inThisThread(writerData, hear) : this.#inItsThread(writerData, hear, events);
     for (const { port1 } of channels) {
       const workerData: JudgeWorkerData = { registry: registryPlace(config), settings, writer: port1 };
       const worker = new Worker(new URL('./judge-worker.ts', import.meta.url), { name: 'judge', workerData, transferList: [port1] });
@@ -141,9 +153,9 @@ export class Dispatcher {
     });
   }
 
-  /** Hands an order to the writer thread. */
+  /** Hands an order to the writer. */
   tell(order: WriterOrder): void {
-    this.#writer.postMessage(order);
+    this.#writer.tell(order);
   }
 
   /** Answers what is in flight, settles everything, closes the journal. */
@@ -151,18 +163,24 @@ export class Dispatcher {
     this.#stopping = true;
     while (this.#waiting.size > 0) await new Promise((resolve) => setTimeout(resolve, 5));
     if (!this.#dead) {
-      const closed = new Promise<void>((resolve) => {
-        this.#writer.on('message', (message: WriterNote) => {
-          if (message.type === 'closed') resolve();
-        });
-        this.#writer.once('exit', () => resolve());
-      });
       this.tell({ type: 'stop' });
-      await closed;
+      await this.#writerClosed.promise;
     }
     this.#closed = true;
     await Promise.all(this.#judges.map(({ worker }) => worker.terminate()));
     await this.#writer.terminate();
+  }
+
+  #inItsThread(workerData: WriterData, hear: (message: Answers | WriterNote) => void, events: DispatcherEvents): WriterHandle {
+    const worker = new Worker(new URL('./writer-worker.ts', import.meta.url), {
+      name: 'writer',
+      workerData,
+      transferList: [...workerData.judges],
+    });
+    worker.on('message', hear);
+    worker.once('exit', () => this.#writerClosed.resolve());
+    this.#watch(worker, 'writer', events);
+    return { tell: (order) => worker.postMessage(order), terminate: async () => void (await worker.terminate()) };
   }
 
   #sendSingles(): void {

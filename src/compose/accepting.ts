@@ -1,7 +1,7 @@
 /** Accept, as every composition starts it. */
 import type { Logger } from 'pino';
 import { Dispatcher } from '../accept/dispatcher.ts';
-import type { WriterNote } from '../accept/writer-worker.ts';
+import type { WriterNote } from '../accept/writer.ts';
 import type { Counters } from '../counters.ts';
 import type { FeedSignal } from '../query/feed-signal.ts';
 import type { Surroundings } from './service.ts';

@@ -41,7 +41,7 @@ export interface SqliteSettlementOptions {
   readonly now: () => number;
 }
 
-/** What SQLite itself says of a damaged file: after it the service stops (accept/writer-worker.ts). */
+/** What SQLite itself says of a damaged file: after it the service stops (accept/writer.ts). */
 const SQLITE_CORRUPT = 11;
 
 /**

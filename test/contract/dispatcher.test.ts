@@ -6,7 +6,7 @@ import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Dispatcher } from '../../src/accept/dispatcher.ts';
-import type { WriterNote } from '../../src/accept/writer-worker.ts';
+import type { WriterNote } from '../../src/accept/writer.ts';
 import { loadConfig } from '../../src/config.ts';
 import { Counters } from '../../src/counters.ts';
 import { formatInstant } from '../../src/domain/timestamp.ts';
