@@ -6,7 +6,7 @@ import { checkCopies, checkRun, diskUse, type DiskUse } from './check.ts';
 import { Generator } from './generator.ts';
 import type { Load, LoadResult, Second } from './load/messages.ts';
 import { BenchService, type Progress } from './service.ts';
-import { difference, type ProcessUsage } from './usage.ts';
+import { difference, machineSeconds, type ProcessUsage } from './usage.ts';
 
 export interface Scenario {
   readonly name: string;
@@ -42,6 +42,8 @@ export interface Measured {
   readonly lag: Lag;
   readonly service: ProcessUsage | null;
   readonly analytics: ProcessUsage | null;
+  /** Part of the machine, 0 to 1, that processes took which are no part of the measurement; null where that is not known. */
+  readonly takenByOthers: number | null;
   readonly disk: DiskUse;
   /** Sentences; empty when every count was right. */
   readonly faults: readonly string[];
@@ -87,6 +89,7 @@ async function measureRunning(
   await generator.prepare(load.batch, perSecond * load.seconds, options.prepareMegabytes);
 
   const before = service.usage();
+  const others = watchOthers();
   const running = generator.run(load, (second) => options.onSecond(scenario, second));
   const worst = watchLag(service);
   const result = await running;
@@ -94,6 +97,9 @@ async function measureRunning(
   const total = warm.accepted + result.accepted;
   const ends = await drained(service, total);
   const after = service.usage();
+  const used = { service: difference(before.service, after.service), analytics: difference(before.analytics, after.analytics) };
+  const takenByOthers =
+    used.service && used.analytics ? others(used.service.cpuSeconds + used.analytics.cpuSeconds + result.cpuSeconds) : null;
   const faults = await checkRun(service, result, total);
   await service.stop();
   faults.push(...checkCopies(dataDir, total));
@@ -107,8 +113,8 @@ async function measureRunning(
     settledPerSecond: result.accepted / until(ends.settledAt),
     logsPerSecond: result.accepted / until(ends.loadedAt),
     lag,
-    service: difference(before.service, after.service),
-    analytics: difference(before.analytics, after.analytics),
+    ...used,
+    takenByOthers,
     disk: diskUse(dataDir, total),
     faults,
   };
@@ -127,6 +133,18 @@ async function drained(service: BenchService, accepted: number): Promise<{ settl
       throw new Error(`not settled and loaded within ${DRAIN_WITHIN_MS / 1000} s: ${JSON.stringify(progress)}`);
     await sleep(POLL_MS);
   }
+}
+
+/** The returned function ends it: handed the CPU seconds of the processes under measurement, it says what part others took. */
+function watchOthers(): (ours: number) => number {
+  const machine = machineSeconds();
+  const own = process.cpuUsage();
+  return (ours) => {
+    const { busy, idle } = machineSeconds();
+    const { user, system } = process.cpuUsage(own);
+    const all = busy - machine.busy + idle - machine.idle;
+    return Math.max(0, busy - machine.busy - ours - (user + system) / 1e6) / all;
+  };
 }
 
 /** Looks now and then how far settling and analytics are behind. The returned function ends it and tells the worst. */

@@ -87,6 +87,8 @@ export function describe(result: BenchResult): string {
       ['CPU of the service, µs a log', ...runs.map((run) => each(run, run.service?.cpuSeconds))],
       ['CPU of analytics, µs a log', ...runs.map((run) => each(run, run.analytics?.cpuSeconds))],
       ['CPU of the load, µs a log', ...runs.map((run) => each(run, run.result.cpuSeconds))],
+      ['by its CPU the machine could carry, logs/s', ...runs.map((run) => bound(run, machine.cores))],
+      ['of the machine others took', ...runs.map((run) => share(run.takenByOthers))],
       ['most memory: service, MB', ...runs.map((run) => megabytes(run.service?.maxRssBytes))],
       ['most memory: analytics, MB', ...runs.map((run) => megabytes(run.analytics?.maxRssBytes))],
       ['most memory: load, MB', ...runs.map((run) => megabytes(run.result.maxRssBytes))],
@@ -95,6 +97,7 @@ export function describe(result: BenchResult): string {
       ['requests not answered 2xx', ...runs.map((run) => count(failed(run)))],
       ['signed during the run', ...runs.map((run) => `${((100 * run.result.signedLate) / Math.max(1, run.result.accepted)).toFixed(0)} %`)],
     ]),
+    ...disturbed(runs),
     '',
     ...table([
       ['target', '', '', ''],
@@ -122,6 +125,25 @@ function threads(runs: readonly Measured[]): string[] {
   if (names.size === 0) return [];
   const row = (name: string): string[] => [name, ...runs.map((run) => each(run, run.service?.threads[name] ?? 0))];
   return table([['CPU of the service by thread, µs a log', ...runs.map(({ scenario }) => scenario.name)], ...[...names].map(row)]);
+}
+
+/** From here on other processes, not this program, decide what is measured. */
+const DISTURBED = 0.05;
+
+function disturbed(runs: readonly Measured[]): string[] {
+  return runs.some(({ takenByOthers }) => (takenByOthers ?? 0) > DISTURBED)
+    ? ['Other processes took a part of the machine: rates and latencies say little, CPU a log is too high. Measure again when it is quiet.']
+    : [];
+}
+
+/** All cores busy with nothing but this. */
+function bound({ service, analytics, result }: Measured, cores: number): string {
+  if (!service || !analytics) return '-';
+  return count((cores * result.accepted) / (service.cpuSeconds + analytics.cpuSeconds + result.cpuSeconds));
+}
+
+function share(part: number | null): string {
+  return part === null ? '-' : `${(part * 100).toFixed(0)} %`;
 }
 
 function verdict(runs: readonly Measured[]): string[] {

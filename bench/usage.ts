@@ -1,5 +1,6 @@
 /** What processes used, from Linux's /proc. Elsewhere there is none, and the figures are left out. */
 import { readdirSync, readFileSync } from 'node:fs';
+import os from 'node:os';
 
 export interface ProcessUsage {
   /** User and system. */
@@ -27,6 +28,17 @@ export function usageOf(pid: number): ProcessUsage | null {
   } catch {
     return null;
   }
+}
+
+/** Seconds that all cores together were busy and idle since they were started. */
+export function machineSeconds(): { readonly busy: number; readonly idle: number } {
+  let busy = 0;
+  let idle = 0;
+  for (const { times } of os.cpus()) {
+    busy += (times.user + times.nice + times.sys + times.irq) / 1000;
+    idle += times.idle / 1000;
+  }
+  return { busy, idle };
 }
 
 /** Direct children of a process, by the thread that made them. */
