@@ -12,7 +12,7 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 
 try {
   const { build } = await import('vite');
-  await build({ root, logLevel: 'warn' });
+  await build({ root, logLevel: 'error' });
   console.log('The console is built: console/dist');
 } catch (error) {
   console.error(`The console was not built: ${error instanceof Error ? error.message : String(error)}`);

@@ -132,18 +132,7 @@ export class DeviceActivities {
         ...(advertiserId !== null && { advertiser: advertiserId }),
       },
     );
-    return new Map(
-      rows.map((row) => [
-        row.device,
-        {
-          ...row,
-          n: Number(row.n),
-          n_billable: Number(row.n_billable),
-          last_received: Number(row.last_received),
-          last_ended: Number(row.last_ended),
-        },
-      ]),
-    );
+    return new Map(rows.map((row) => [row.device, row]));
   }
 }
 

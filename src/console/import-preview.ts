@@ -9,7 +9,7 @@ import type { Code } from '../domain/codes.ts';
 import { ImportFaults } from '../registry/import-faults.ts';
 import type { ImportPlan, Planned, PlannedDevice, PlannedKey } from '../registry/import.ts';
 import type { DeviceEntry, EntryTypes, ImportFormat, Kind, RegistryEntries } from '../registry/registry.ts';
-import { Problem, type ProblemExtra } from '../server/problem.ts';
+import { Problem } from '../server/problem.ts';
 import type { Reading } from './preview-worker.ts';
 
 export const PREVIEW_KINDS = ['store', 'device', 'key', 'campaign', 'content'] as const;
@@ -48,7 +48,7 @@ function readInWorker(body: Uint8Array<ArrayBuffer>, format: ImportFormat): Prom
   return new Promise((resolve, reject) => {
     worker.once('message', (reading: Reading) => {
       if ('plan' in reading) resolve(reading.plan);
-      else reject(new Problem(reading.refused.code as Code, reading.refused.detail, reading.refused.extra as ProblemExtra));
+      else reject(new Problem(reading.refused.code as Code, reading.refused.detail, reading.refused.extra));
     });
     worker.once('error', (error: unknown) => {
       const tooLarge = error instanceof Error && 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY';

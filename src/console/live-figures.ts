@@ -21,7 +21,8 @@ export interface Point {
   readonly commits: number;
   /** Records waiting, at that instant. */
   readonly settle_lag: number;
-  readonly analytics_lag: number;
+  /** Null: nobody knows. */
+  readonly analytics_lag: number | null;
   /** Milliseconds to answer a request with logs; null where there was none. */
   readonly answer_p50: number | null;
   readonly answer_p99: number | null;
@@ -86,6 +87,7 @@ export class LiveFigures {
     const before = this.#last;
     this.#last = totals;
     const settled = counters.get('settled');
+    const loadedTo = loaded();
     const [p50, p99] = await this.#answerTimes();
     this.#points.push({
       at,
@@ -95,7 +97,7 @@ export class LiveFigures {
       refused: totals.refused - before.refused,
       commits: totals.commits - before.commits,
       settle_lag: Math.max(0, counters.get('end') - settled),
-      analytics_lag: Math.max(0, settled - (loaded() ?? 0)),
+      analytics_lag: loadedTo === null ? null : Math.max(0, settled - loadedTo),
       answer_p50: p50,
       answer_p99: p99,
     });

@@ -21,7 +21,9 @@ const PointSchema = Type.Object({
   refused: Count,
   commits: Type.Integer({ minimum: 0, description: 'Commits of the journal' }),
   settle_lag: Type.Integer({ minimum: 0, description: 'Records of the journal that wait to be settled' }),
-  analytics_lag: Type.Integer({ minimum: 0, description: 'Settled records that wait to be loaded into analytics' }),
+  analytics_lag: Nullable(
+    Type.Integer({ minimum: 0, description: 'Settled records that wait to be loaded into analytics; null while analytics is away' }),
+  ),
   answer_p50: Milliseconds,
   answer_p99: Milliseconds,
 });

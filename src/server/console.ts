@@ -100,7 +100,7 @@ function sendFile(request: FastifyRequest, reply: FastifyReply, file: ConsoleFil
   });
   if (request.headers['if-none-match'] === file.etag) return reply.code(304).send();
   reply.type(file.type);
-  if (file.gzip === null || !/\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''))) return reply.send(file.body);
+  if (file.gzip === null || !/\bgzip\b/.test(request.headers['accept-encoding']?.toString() ?? '')) return reply.send(file.body);
   return reply.header('content-encoding', 'gzip').send(file.gzip);
 }
 
@@ -136,7 +136,7 @@ function readFiles(directory: string): ReadonlyMap<string, ConsoleFile> {
 
 /** Not for a page of somebody else's, whatever name it gave to this address, and not for another machine. */
 function fromThisMachine({ headers, ip }: FastifyRequest): boolean {
-  const host = String(headers.host ?? '').replace(/:\d+$/, '');
+  const host = (headers.host ?? '').replace(/:\d+$/, '');
   const site = headers['sec-fetch-site'];
   const local = ['127.0.0.1', 'localhost', '[::1]'].includes(host) && ['127.0.0.1', '::1', '::ffff:127.0.0.1'].includes(ip);
   return local && (site === undefined || site === 'same-origin');
