@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 
 export const HELP = `Measures the whole path: signature, durable answer, settled, loaded into analytics.
 
-playproof bench -- [options]
+playproof bench [options]
   --seconds N     length of each load (12)
   --only LIST     of batch, single, open; by commas (all)
   --ids v7|v4     version of the log ids (v7)

@@ -11,7 +11,10 @@ export function addBench(program: Command): void {
   program
     .command('bench')
     .description('measure accept, settle and analytics on a data directory of its own')
-    .argument('[args...]', 'handed on to the benchmark; `playproof bench -- --help` lists them')
+    .argument('[args...]', 'handed on to the benchmark; `playproof bench --help` lists them')
+    // The benchmark reads its own options, `--help` among them.
+    .helpOption(false)
+    .allowUnknownOption()
     .passThroughOptions()
     .action(async (args: string[]) => {
       const { runBench } = await load<BenchModule>('bench/main.ts');
