@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     include: ['test/{unit,contract,integration,crash}/**/*.test.ts', 'device/test/**/*.test.ts'],
     pool: 'forks',
+    maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

@@ -6,6 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { parseEnv } from 'node:util';
+import { settingsFaults } from './kafka/settings.ts';
 import { DEFAULT_RULES, type RuleSettings } from './domain/limits.ts';
 
 type Kind = 'string' | 'secret' | 'integer' | 'number' | 'boolean' | 'list';
@@ -304,6 +305,7 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
   if (config.profile === 'embedded' && config.roles.size !== 4 && !faults.some((fault) => fault.startsWith('PLAYPROOF_ROLES'))) {
     faults.push('PLAYPROOF_ROLES: the embedded profile runs all four roles in one installation; leave it unset');
   }
+  if (config.engines && config.engines.kafka.brokers !== '') faults.push(...settingsFaults(config.engines.kafka));
   if (faults.length > 0) throw new ConfigError(faults);
   return config;
 }

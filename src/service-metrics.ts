@@ -1,5 +1,5 @@
 /** What `/metrics` shows of the way of a log. Read when asked for; nothing is counted twice over. */
-import { Gauge, Registry, collectDefaultMetrics } from 'prom-client';
+import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client';
 import type { Counters, CounterName } from './counters.ts';
 import { CODE_NAMES } from './domain/codes.ts';
 
@@ -29,25 +29,37 @@ export function serviceMetrics({ counters, inFlight, analytics }: MetricSources)
   const gauge = (name: string, help: string, read: () => number): void => {
     const made: Gauge = new Gauge({ name, help, registers: [registry], collect: () => made.set(read()) });
   };
-  for (const [counter, name, help] of TOTALS) gauge(name, help, () => counters.get(counter));
+  const total = (name: string, help: string, read: () => number): void => {
+    const made: Counter = new Counter({
+      name,
+      help,
+      registers: [registry],
+      collect: () => {
+        made.reset();
+        made.inc(read());
+      },
+    });
+  };
+  for (const [counter, name, help] of TOTALS) total(name, help, () => counters.get(counter));
   gauge('playproof_journal_lag_records', 'Journal records that are not settled yet', () => counters.get('end') - counters.get('settled'));
   gauge('playproof_analytics_lag_records', 'Upper bound of the settled records that are not in analytics yet', () =>
     Math.max(0, counters.get('settled') - (analytics().loadedOffset ?? 0)),
   );
-  gauge('playproof_analytics_rows_loaded_total', 'Plays loaded into analytics by the process that runs now', () => analytics().rowsLoaded);
-  gauge('playproof_analytics_restarts_total', 'How often the analytics process had to be started again', () => analytics().restarts);
+  total('playproof_analytics_rows_loaded_total', 'Plays loaded into analytics by the process that runs now', () => analytics().rowsLoaded);
+  total('playproof_analytics_restarts_total', 'How often the analytics process had to be started again', () => analytics().restarts);
   gauge('playproof_in_flight_requests', 'Requests with logs that are not answered yet', () => inFlight().requests);
   gauge('playproof_in_flight_bytes', 'Bytes of their bodies', () => inFlight().bytes);
   gauge('playproof_seen_logs', 'Logs remembered to answer repeats early', () => counters.get('seen'));
-  const refused: Gauge = new Gauge({
+  const refused: Counter = new Counter({
     name: 'playproof_logs_refused_total',
     help: 'Logs and requests refused, by code',
     labelNames: ['code'],
     registers: [registry],
     collect: () => {
+      refused.reset();
       for (const code of CODE_NAMES) {
         const count = counters.refused(code);
-        if (count > 0) refused.set({ code }, count);
+        if (count > 0) refused.inc({ code }, count);
       }
     },
   });

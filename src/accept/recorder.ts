@@ -167,11 +167,17 @@ export class Recorder {
     return null;
   }
 
+  /**
+   * The archive is asked where a final refusal hangs on it: `too_old`, and a conflict with what this process acknowledged, since
+   * before its start another content may have come first, and that one stands.
+   */
   async #askArchive(table: Int32Array, bytes: Buffer, request: JudgedRequest): Promise<Map<number, FoundVerdict | 'unavailable'> | null> {
     let found: Map<number, FoundVerdict | 'unavailable'> | null = null;
     for (let log = request.firstLog; log < request.firstLog + request.logs; log += 1) {
-      if (((table[log * LOG_NUMBERS + FLAGS] as number) & ASK_ARCHIVE) === 0) continue;
-      const at = table[log * LOG_NUMBERS + RECORD_AT] as number;
+      const row = log * LOG_NUMBERS;
+      const at = table[row + RECORD_AT] as number;
+      if (((table[row + FLAGS] as number) & ASK_ARCHIVE) === 0 && !this.#contradictsSeen(table[row + OUTCOME] as number, bytes, at))
+        continue;
       found ??= new Map();
       try {
         const verdict = await this.#deps.settled.find(bytes.subarray(at + LOG_ID_AT, at + LOG_ID_AT + LOG_ID_BYTES));
@@ -182,6 +188,11 @@ export class Recorder {
       }
     }
     return found;
+  }
+
+  #contradictsSeen(outcome: number, bytes: Buffer, at: number): boolean {
+    if (outcome === OUTCOME_REFUSED || outcome === OUTCOME_REFUSED_UNPROVEN) return false;
+    return this.#deps.seen.find(bytes, at + LOG_ID_AT, at + HASH_AT)?.sameContent === false;
   }
 
   #record(
@@ -237,9 +248,10 @@ export class Recorder {
       return { verdict: verdictOf(inFlight.flags, inFlight.receivedAt), same };
     }
     const seen = this.#deps.seen.find(bytes, at + LOG_ID_AT, hashAt);
-    if (seen) return { verdict: verdictOf(seen.flags, seen.receivedAt), same: seen.sameContent };
+    const remembered = seen ? { verdict: verdictOf(seen.flags, seen.receivedAt), same: seen.sameContent } : null;
+    if (remembered?.same) return remembered;
     const stored = archived?.get(log);
-    if (!stored || stored === 'unavailable') return stored ?? null;
+    if (!stored || stored === 'unavailable') return remembered ?? stored ?? null;
     return { verdict: stored, same: stored.hash.equals(bytes.subarray(hashAt, hashAt + HASH_BYTES)) };
   }
 

@@ -8,6 +8,7 @@ import { STATUSES } from '../domain/play.ts';
 import { PlaybackLogSchema } from '../domain/playback-log.ts';
 import { readBody, useRawBodies } from '../server/body.ts';
 import { PROBLEM_TYPE } from '../server/errors.ts';
+import { Problem } from '../server/problem.ts';
 import { Instant, Nullable, problemResponses, Uuid } from '../server/schemas.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { SendTimes } from './send-times.ts';
@@ -108,6 +109,11 @@ export function acceptRoutes(dispatcher: Dispatcher, sendTimes: SendTimes | null
       },
       (request, reply) => take(app, { dispatcher, sendTimes }, request, reply, true),
     );
+    // Without this, reading `/playback-logs/{log_id}` would take "batch" for an id.
+    app.get('/api/v1/playback-logs/batch', { config: { access: 'public' }, schema: { hide: true } }, (_request, reply) => {
+      reply.header('allow', 'POST');
+      throw new Problem('method_not_allowed', 'This address takes POST.');
+    });
   };
 }
 

@@ -297,6 +297,17 @@ describe('too_old asks the archive first', () => {
     expect(counters.get('notKept')).toBe(0);
   });
 
+  it('asks before a conflict too: what came first before the start of this process stands', async () => {
+    const to = recorder(new FakeJournal('ok'));
+    await one(to, single(acceptedLog(1, { contentHash: OTHER })));
+    archive.stored.set(id, { contentHash: Buffer.from(playOf(1).contentHash, 'hex'), flags: 0, receivedAt: 1_000 });
+    expect(await one(to, single(acceptedLog(1)))).toMatchObject({ status: 200, body: { outcome: 'duplicate' } });
+    archive.stored.clear();
+    expect(await one(to, single(acceptedLog(1)))).toMatchObject({ status: 409, body: { code: 'log_id_conflict' } });
+    archive.away = true;
+    expect(await one(to, single(acceptedLog(1)))).toMatchObject({ status: 409, body: { code: 'log_id_conflict' } });
+  });
+
   it('asks for nothing else', async () => {
     await one(
       recorder(new FakeJournal('ok')),
