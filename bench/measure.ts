@@ -82,7 +82,8 @@ async function measureRunning(
   dataDir: string,
 ): Promise<Measured> {
   const load: Load = { ...scenario.load, url: service.url };
-  const perSecond = load.rate ?? PREPARE_PER_SECOND;
+  // A tenth more than the rate: random instants may bring more than their mean.
+  const perSecond = load.rate === null ? PREPARE_PER_SECOND : Math.ceil(load.rate * 1.1);
   await generator.prepare(load.batch, perSecond * WARM_UP_SECONDS, options.prepareMegabytes);
   const warm = await generator.run({ ...load, seconds: WARM_UP_SECONDS }, () => {});
   await drained(service, warm.accepted);
