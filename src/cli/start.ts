@@ -54,6 +54,7 @@ function endNow(why: string): never {
 
 function tell({ address, newAdminToken }: RunningService): void {
   console.log(`playproof listens at ${address}`);
+  console.log(`console: ${address}/console/`);
   console.log(`documentation: ${address}/docs`);
   if (newAdminToken !== null) console.log(`admin token (printed this once, keep it): ${newAdminToken}`);
 }

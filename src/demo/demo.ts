@@ -2,6 +2,7 @@
  * The demonstration: a service, a simulated fleet, and at the end what became of every message, with the service's report and the
  * fleet's own ledger side by side.
  */
+import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { runFleet, type FleetProgress, type FleetResult } from '../fleet/fleet.ts';
@@ -34,6 +35,10 @@ export interface DemoOptions {
   readonly dir: string;
   /** Where the data is kept: how to start the service on it again, and where it then listens. */
   readonly startAgain?: { readonly command: string; readonly address: string };
+  /** Told of the fleet's world once it is registered. */
+  readonly onWorld?: (world: World) => void;
+  /** Asked when the fleet is done: true where somebody looks at the console. Then the service stays up until `signal`. */
+  readonly isWatched?: () => boolean;
   /** Sets the ids apart from those of an earlier run on the same data. */
   readonly salt?: string;
   readonly out: DemoOutput;
@@ -42,6 +47,8 @@ export interface DemoOptions {
 
 const FIRST_PLAYS = 5;
 const EXAMPLES = 3;
+/** A console that somebody left open does not keep a demonstration for ever. */
+const MAX_STAY_MS = 3_600_000;
 const REPORT_WAIT_MS = 60_000;
 const LEDGER_KEEP = 200_000;
 
@@ -65,7 +72,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   const service = await options.start();
   const ledger = new Ledger({ keep: LEDGER_KEEP });
   try {
-    page.line(`The service listens on ${service.address} (its API: ${service.address}/docs)`);
+    page.line(`${style('bold', 'Watch it:')} ${service.address}/console/   (the API: ${service.address}/docs)`);
     const result = await playFleet(options, service, ledger, page, tty);
     page.line();
     for (const text of outcomeLines(result, style)) page.line(text);
@@ -75,6 +82,13 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     reportSurprises(result, page);
     page.line();
     await showWhereToLook(options, service, result, page);
+    if (options.isWatched?.() === true && !options.signal.aborted) {
+      page.line();
+      page.line(`${style('bold', 'You have the console open, so it stays:')} ${service.address}/console/   Ctrl-C ends it.`);
+      await once(options.signal, 'abort', { signal: AbortSignal.timeout(MAX_STAY_MS) }).catch(() =>
+        page.line('An hour has passed; the demonstration ends.'),
+      );
+    }
     return comparison.equal && result.unexpected === 0 ? 0 : 1;
   } finally {
     ledger.close();
@@ -110,6 +124,7 @@ async function playFleet(options: DemoOptions, service: DemoService, ledger: Led
     onProgress,
     onWorld: (world) => {
       shown.world = world;
+      options.onWorld?.(world);
       const { stores, campaigns, contents } = world.registry;
       page.line(`Registered: ${stores.length} stores, ${screens + 1} screens, ${campaigns.length} campaigns, ${contents.length} contents`);
     },

@@ -87,7 +87,8 @@ function Activity({ id }: { readonly id: string }) {
 }
 
 function LastDay({ id }: { readonly id: string }) {
-  const minute = Math.floor(serverNow() / 60_000) * 60_000;
+  // To the end of this minute, so that the newest are in and the address asked for stays the same for a while.
+  const minute = Math.ceil(serverNow() / 60_000) * 60_000;
   const { from, to } = spanOf('24h', minute, VIEWER_ZONE);
   const query = { device_id: id, from: new Date(from).toISOString(), to: new Date(to).toISOString() };
   const { data } = useCall('GET /api/v1/reports/plays', { query: { ...query, by: 'hour', time_zone: VIEWER_ZONE } });

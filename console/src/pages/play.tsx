@@ -153,7 +153,9 @@ function Classification({ evidence: { log, verdict } }: { readonly evidence: Evi
         <meter
           min={0}
           max={1}
+          optimum={1}
           low={rules.completion_threshold}
+          high={rules.completion_threshold}
           value={verdict.completion}
           aria-label={`${percent(verdict.completion)} shown`}
         />

@@ -36,7 +36,15 @@ export function PlayList({ query, limit = 50, every = false, timeZone = VIEWER_Z
   });
   if (!data) return error ? <Fault fault={error} onRetry={() => void refetch()} what="The list of plays" /> : <Loading />;
   const columns: readonly Column<Play>[] = [
-    { key: 'ended', head: 'Ended', cell: (play) => <Link href={`/plays/${play.log_id}`}>{when(play.ended_at, timeZone)}</Link> },
+    {
+      key: 'ended',
+      head: 'Ended',
+      cell: (play) => (
+        <Link href={`/plays/${play.log_id}`} className="when">
+          {when(play.ended_at, timeZone)}
+        </Link>
+      ),
+    },
     { key: 'campaign', head: 'Campaign', cell: (play) => <Id id={play.campaign_id} label={campaigns.get(play.campaign_id)?.name} /> },
     { key: 'store', head: 'Store', cell: (play) => <Id id={play.store_id} label={stores.get(play.store_id)?.name} /> },
     {
