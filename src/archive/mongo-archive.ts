@@ -5,7 +5,7 @@ import { MongoSchema } from '../mongo/mongo-schema.ts';
 import type { ArchiveWriter, Claim, Claimed, Kept } from '../settle/ports.ts';
 import { type SettledLogs, storedVerdict, type StoredVerdict } from './archive.ts';
 import { type ArchivedLog, claimAll, uuidBinary } from './mongo-claims.ts';
-import { keepRefusals, QUARANTINE_INDEXES, raiseQuarantineNumbers } from './mongo-quarantine.ts';
+import { keepRefusals, QUARANTINE_INDEXES, layOutNumbers } from './mongo-quarantine.ts';
 
 export interface MongoArchiveOptions extends MongoOptions {
   /** Refused logs without a proven signature that are kept for each device (100). */
@@ -44,7 +44,7 @@ export class MongoArchive implements ArchiveWriter, SettledLogs {
 
   constructor(url: string, { quarantinePerDevice = QUARANTINE_PER_DEVICE, ...options }: MongoArchiveOptions = {}) {
     this.#connection = new MongoConnection(url, { socketTimeoutMs: BULK_MS, ...options });
-    this.#schema = new MongoSchema(this.#connection, QUARANTINE_INDEXES, raiseQuarantineNumbers);
+    this.#schema = new MongoSchema(this.#connection, QUARANTINE_INDEXES, layOutNumbers);
     this.#perDevice = quarantinePerDevice;
   }
 

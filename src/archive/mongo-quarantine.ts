@@ -7,6 +7,7 @@ import { writeUuid } from '../domain/uuid.ts';
 import { readRefusalRecord, refusalRecord } from '../journal/record.ts';
 import type { QuarantineGroup, QuarantineGroups, QuarantineGroupsQuery, QuarantineItem, QuarantineQuery } from '../query/archive-port.ts';
 import type { Scope } from '../server/access.ts';
+import { ANSWER_MS, MongoUnavailable } from '../mongo/mongo-connection.ts';
 import type { Index } from '../mongo/mongo-schema.ts';
 import type { Kept } from '../settle/ports.ts';
 import { quarantineItem } from './shown.ts';
@@ -29,6 +30,8 @@ interface QuarantinedLog {
   readonly record: Binary;
 }
 
+const COUNTER = 'quarantine';
+
 interface Counter {
   readonly _id: string;
   readonly value: number;
@@ -45,10 +48,10 @@ const MAX_GROUPS = 500;
 /** Documents in one bulk write; with 16 KiB logs a few megabytes. */
 const BULK_ROWS = 500;
 
-/** After a restore from a backup the numbers must not begin again below those in use. */
-export async function raiseQuarantineNumbers(db: Db): Promise<void> {
+/** Makes the counter. After a restore from a backup its numbers must not begin again below those in use. */
+export async function layOutNumbers(db: Db): Promise<void> {
   const newest = await quarantineOf(db).findOne({}, { sort: { seq: -1 }, projection: { seq: 1 } });
-  if (newest) await countersOf(db).updateOne({ _id: 'quarantine' }, { $max: { value: newest.seq } }, { upsert: true });
+  await countersOf(db).updateOne({ _id: COUNTER }, { $max: { value: newest?.seq ?? 0 } }, { upsert: true });
 }
 
 /**
@@ -75,7 +78,7 @@ export async function listRefusals(db: Db, { scope, code, deviceId, limit, befor
     ...(code !== null && { code }),
     ...(deviceId !== null && { device_id: deviceId }),
   };
-  const rows = await quarantineOf(db).find(filter).sort({ seq: -1 }).limit(limit).toArray();
+  const rows = await quarantineOf(db).find(filter, { maxTimeMS: ANSWER_MS }).sort({ seq: -1 }).limit(limit).toArray();
   return rows.map(({ seq, count, last_received, record }) =>
     quarantineItem({ id: seq, count, lastReceived: last_received, refusal: readRefusalRecord(record.buffer) }),
   );
@@ -83,29 +86,36 @@ export async function listRefusals(db: Db, { scope, code, deviceId, limit, befor
 
 export async function groupRefusals(db: Db, { scope, code, deviceId }: QuarantineGroupsQuery): Promise<QuarantineGroups> {
   const quarantine = quarantineOf(db);
+  // So that a search nobody waits for any more does not go on in the server.
+  const bounded = { maxTimeMS: ANSWER_MS };
   const newest = [
     { $match: inScope(scope) },
     { $sort: { seq: -1 } },
     { $limit: GROUPED_ROWS },
     { $project: { code: 1, device_id: 1, count: 1, last_received: 1, seq: 1 } },
   ];
-  const [{ examined } = { examined: 0 }] = await quarantine.aggregate<{ examined: number }>([...newest, { $count: 'examined' }]).toArray();
+  const [{ examined } = { examined: 0 }] = await quarantine
+    .aggregate<{ examined: number }>([...newest, { $count: 'examined' }], bounded)
+    .toArray();
   const groups = await quarantine
-    .aggregate<{ _id: { code: string; device_id: string | null }; logs: number; refusals: number; last: number; newest: number }>([
-      ...newest,
-      { $match: { ...(code !== null && { code }), ...(deviceId !== null && { device_id: deviceId }) } },
-      {
-        $group: {
-          _id: { code: '$code', device_id: '$device_id' },
-          logs: { $sum: 1 },
-          refusals: { $sum: '$count' },
-          last: { $max: '$last_received' },
-          newest: { $max: '$seq' },
+    .aggregate<{ _id: { code: string; device_id: string | null }; logs: number; refusals: number; last: number; newest: number }>(
+      [
+        ...newest,
+        { $match: { ...(code !== null && { code }), ...(deviceId !== null && { device_id: deviceId }) } },
+        {
+          $group: {
+            _id: { code: '$code', device_id: '$device_id' },
+            logs: { $sum: 1 },
+            refusals: { $sum: '$count' },
+            last: { $max: '$last_received' },
+            newest: { $max: '$seq' },
+          },
         },
-      },
-      { $sort: { refusals: -1, '_id.code': 1, '_id.device_id': 1 } },
-      { $limit: MAX_GROUPS },
-    ])
+        { $sort: { refusals: -1, '_id.code': 1, '_id.device_id': 1 } },
+        { $limit: MAX_GROUPS },
+      ],
+      bounded,
+    )
     .toArray();
   const shown = await quarantine
     .find({ seq: { $in: groups.map((group) => group.newest) } }, { projection: { seq: 1, record: 1 } })
@@ -222,13 +232,11 @@ function upsertOf({ id, refusal, lastReceived, offsets }: Row, seq: number): Any
 
 /** Takes `count` numbers that nobody else gets, and returns the first. They may have gaps. */
 async function takeNumbers(db: Db, count: number): Promise<number> {
-  const after = await countersOf(db).findOneAndUpdate(
-    { _id: 'quarantine' },
-    { $inc: { value: count } },
-    { upsert: true, returnDocument: 'after' },
-  );
-  if (!after) throw new Error('MongoDB did not answer with the counter that it was told to raise');
-  return after.value - count + 1;
+  const take = { $inc: { value: count } };
+  const after = await countersOf(db).findOneAndUpdate({ _id: COUNTER }, take, { returnDocument: 'after' });
+  if (after) return after.value - count + 1;
+  await layOutNumbers(db);
+  throw new MongoUnavailable('the counter of the quarantine was missing in MongoDB and has been made again');
 }
 
 async function prune(quarantine: Collection<QuarantinedLog>, deviceId: string, perDevice: number): Promise<void> {

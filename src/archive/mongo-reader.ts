@@ -1,16 +1,18 @@
 /** Evidence and quarantine from MongoDB, as the routes read them. */
 import type { Db } from 'mongodb';
+import type { Play } from '../domain/play.ts';
 import { writeUuid } from '../domain/uuid.ts';
-import { readPlayRecord } from '../journal/record.ts';
+import { CorruptRecord, readPlayRecord } from '../journal/record.ts';
 import { ANSWER_MS, MongoConnection, type MongoOptions, MongoUnavailable } from '../mongo/mongo-connection.ts';
-import type {
-  FeedPage,
-  FoundPlay,
-  PlayArchive,
-  QuarantineGroups,
-  QuarantineGroupsQuery,
-  QuarantineItem,
-  QuarantineQuery,
+import {
+  DamagedRecord,
+  type FeedPage,
+  type FoundPlay,
+  type PlayArchive,
+  type QuarantineGroups,
+  type QuarantineGroupsQuery,
+  type QuarantineItem,
+  type QuarantineQuery,
 } from '../query/archive-port.ts';
 import type { Scope } from '../server/access.ts';
 import { Problem } from '../server/problem.ts';
@@ -19,24 +21,39 @@ import { uuidBinary } from './mongo-claims.ts';
 import { groupRefusals, listRefusals } from './mongo-quarantine.ts';
 import { within } from './shown.ts';
 
+export interface MongoReaderOptions extends MongoOptions {
+  /**
+   * The play under a log_id that was acknowledged and is not settled yet, where this node knows of one; MongoDB sees only what
+   * is settled. Without it, such a play is not found.
+   */
+  readonly waiting?: (logId: string) => Promise<Play | null>;
+}
+
 export class MongoReader implements PlayArchive {
   readonly #connection: MongoConnection;
+  readonly #waiting: (logId: string) => Promise<Play | null>;
 
   /** @throws Error with a sentence when `url` is no connection string. */
-  constructor(url: string, options: MongoOptions = {}) {
+  constructor(url: string, { waiting = async () => null, ...options }: MongoReaderOptions = {}) {
     this.#connection = new MongoConnection(url, options);
+    this.#waiting = waiting;
   }
 
-  /** Never 'unsettled': what waits in the journal is not seen from here. */
-  async play(logId: string, scope: Scope): Promise<FoundPlay | null> {
+  async play(logId: string, scope: Scope): Promise<FoundPlay | 'unsettled' | null> {
     const id = new Uint8Array(16);
     writeUuid(id, 0, logId);
-    const found = await this.#read((db) => archiveOf(db).findOne({ _id: uuidBinary(id) }));
-    if (!found) return null;
-    const play = readPlayRecord(found.record.buffer);
+    const found = await this.#read(async (db) => {
+      const document = await archiveOf(db).findOne({ _id: uuidBinary(id) });
+      return document && { position: document.position, play: readPlayRecord(document.record.buffer) };
+    });
+    if (!found) {
+      const waiting = await this.#waiting(logId);
+      return waiting && within(waiting, scope) ? 'unsettled' : null;
+    }
+    const { play, position } = found;
     if (!within(play, scope)) return null;
     // The place in the topic is the broker's to give; the record there carries this position in its header.
-    return { play, positions: { journal: found.position, feed: `playback-logs?journal_position=${found.position}` } };
+    return { play, positions: { journal: position, feed: `playback-logs?journal_position=${position}` } };
   }
 
   async quarantine(query: QuarantineQuery): Promise<readonly QuarantineItem[]> {
@@ -64,6 +81,11 @@ export class MongoReader implements PlayArchive {
     try {
       return await this.#connection.ask(ANSWER_MS, work);
     } catch (error) {
+      if (error instanceof CorruptRecord) {
+        throw new DamagedRecord(`a record in MongoDB is damaged (${error.message}); restore its collection from a backup`, {
+          cause: error,
+        });
+      }
       if (!(error instanceof MongoUnavailable)) throw error;
       throw new Problem('unavailable', 'The archive cannot be read right now; ask again later.', { retryAfter: 2 });
     }

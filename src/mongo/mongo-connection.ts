@@ -56,8 +56,8 @@ export class MongoConnection {
     try {
       this.#client = new MongoClient(url, settings);
     } catch (cause) {
-      if (!(cause instanceof MongoError || cause instanceof TypeError)) throw cause;
-      throw new Error(`PLAYPROOF_MONGODB_URL is not a MongoDB connection string: ${withoutUrl(cause.message, url)}`, { cause });
+      const told = cause instanceof Error ? cause.message : String(cause);
+      throw new Error(`PLAYPROOF_MONGODB_URL is not a MongoDB connection string: ${withoutUrl(told, url)}`, { cause });
     }
     // Said here and not in the client's options, where a `w=1` in the connection string would win.
     this.db = this.#client.db(databaseOf(url), {

@@ -28,6 +28,15 @@ export class ImportFaults {
     if (this.#named.length < MAX_NAMED) this.#named.push({ line: place.line, pointer: place.pointer + field, told, code });
   }
 
+  get count(): number {
+    return this.#count;
+  }
+
+  addAll(other: ImportFaults): void {
+    this.#named.push(...other.#named.slice(0, MAX_NAMED - this.#named.length));
+    this.#count += other.#count;
+  }
+
   /** A refusal of one item, for each field that it names. */
   addProblem(place: Place, problem: Problem): void {
     for (const field of problem.extra.fields ?? ['']) {
@@ -41,15 +50,21 @@ export class ImportFaults {
    * @throws Problem
    */
   throwIfAny(): void {
+    const problem = this.problem('Nothing was imported');
+    if (problem) throw problem;
+  }
+
+  /** @param outcome What became of the import, as the beginning of the sentence. Null: nothing is wrong. */
+  problem(outcome: string): Problem | null {
     const first = this.#named[0];
-    if (!first) return;
+    if (!first) return null;
     const told = this.#named.map(({ line, pointer, told: what }) => {
       const place = line === null ? pointer : `line ${line}${pointer === '' ? '' : ` ${pointer}`}`;
       return `${place === '' ? 'the document' : place} ${what}`;
     });
     const more = this.#count > told.length ? `; and ${this.#count - told.length} more` : '';
     const fields = this.#named.filter(({ line }) => line === first.line).map(({ pointer }) => pointer);
-    throw new Problem(first.code, `Nothing was imported: ${told.join('; ')}${more}.`, {
+    return new Problem(first.code, `${outcome}: ${told.join('; ')}${more}.`, {
       fields: [...new Set(fields)].sort(),
       ...(first.line !== null && { members: { line: first.line } }),
     });
