@@ -65,9 +65,6 @@ export class Transactions {
   private constructor(producer: KafkaProducer, transactionalId: string) {
     this.#producer = producer;
     this.#transactionalId = transactionalId;
-    producer.on('event.error', (error: KafkaError) => {
-      if (error.isFatal || error.code === FATAL || FENCED_CODES.has(error.code)) this.#left ??= this.#leaving(error);
-    });
   }
 
   /**
@@ -96,7 +93,7 @@ export class Transactions {
       await transactions.#repeat((done) => producer.initTransactions(CALL_TIMEOUT_MS, done), INIT_TIMEOUT_MS);
       return transactions;
     } catch (error) {
-      disconnect(producer);
+      await disconnect(producer);
       throw error;
     }
   }
@@ -158,7 +155,8 @@ export class Transactions {
 
   /** Ends the failed transaction; returns what to throw. */
   async #abort(error: KafkaError): Promise<Error> {
-    if (this.#isLeaving(error)) return this.#leave(error);
+    // "Fatal" alone says nothing: the reason comes with the next call of a transaction.
+    if (this.#isLeaving(error)) return this.#leave(error.code === FATAL ? await this.#reason(error) : error);
     try {
       await this.#repeat((done) => this.#producer.abortTransaction(CALL_TIMEOUT_MS, done), Number.POSITIVE_INFINITY);
     } catch (abortError) {
@@ -166,6 +164,13 @@ export class Transactions {
     }
     if (STALE_CODES.has(error.code)) return new StaleBatch(`the partitions went to another settler: ${error.message}`, { cause: error });
     return error;
+  }
+
+  #reason(error: KafkaError): Promise<KafkaError> {
+    return settled((done) => this.#producer.abortTransaction(CALL_TIMEOUT_MS, done)).then(
+      () => error,
+      (reason: KafkaError) => reason,
+    );
   }
 
   #isLeaving(error: KafkaError): boolean {

@@ -8,22 +8,25 @@ import { CommittedReader } from '../kafka/committed-reader.ts';
 import type { TopicRole } from '../kafka/topic-rules.ts';
 import type { EnsuredTopic } from '../kafka/topics.ts';
 import type { TransactionMessage } from '../kafka/transactions.ts';
-import { beginMessage, feedAtBeginning } from './position-topic.ts';
+import { markMessage, kafkaPositions } from './position-topic.ts';
 
 export interface KafkaTopics {
   readonly journal: string;
   readonly feed: string;
   readonly positions: string;
-  /** Each names one very topic: a topic that was deleted and made again has another. */
+  /** Names this very topic: one that was deleted and made again has another. */
   readonly journalId: string;
-  readonly feedId: string;
 }
 
 /** The topics by what they are for, as `ensureTopics` found them. */
 export function kafkaTopics(ensured: ReadonlyMap<TopicRole, EnsuredTopic>): KafkaTopics {
   const journal = named(ensured, 'journal');
-  const feed = named(ensured, 'feed');
-  return { journal: journal.name, feed: feed.name, positions: named(ensured, 'positions').name, journalId: journal.id, feedId: feed.id };
+  return {
+    journal: journal.name,
+    feed: named(ensured, 'feed').name,
+    positions: named(ensured, 'positions').name,
+    journalId: journal.id,
+  };
 }
 
 export function named(ensured: ReadonlyMap<TopicRole, EnsuredTopic>, role: TopicRole): EnsuredTopic {
@@ -43,7 +46,7 @@ const SEND_MS = 15_000;
 export async function beginKafkaJournal(client: KafkaClient, config: RdKafkaConfig, topics: KafkaTopics): Promise<void> {
   const reader = await CommittedReader.open(client, config);
   try {
-    if ((await feedAtBeginning(reader, topics.positions, topics.journalId)) !== null) return;
+    if ((await kafkaPositions(reader, topics.positions, topics.journalId)).marked) return;
     for (const partition of await reader.partitionsOf(topics.journal)) {
       const { end } = await reader.range(topics.journal, partition);
       if (end > 0) return;
@@ -51,7 +54,7 @@ export async function beginKafkaJournal(client: KafkaClient, config: RdKafkaConf
   } finally {
     await reader.close();
   }
-  await sendOnce(client, config, beginMessage(topics.positions, topics.journalId, topics.feedId));
+  await sendOnce(client, config, markMessage(topics.positions, topics.journalId));
 }
 
 async function sendOnce(client: KafkaClient, config: RdKafkaConfig, { topic, key, value }: TransactionMessage): Promise<void> {

@@ -4,8 +4,11 @@ import type { KafkaClient, KafkaConsumer, KafkaError, KafkaMessage, RdKafkaConfi
 import { CommittedReader } from '../kafka/committed-reader.ts';
 import { Transactions } from '../kafka/transactions.ts';
 import type { KafkaTopics } from './kafka-begin.ts';
+import { type GroupConsumer, joinGroup, leaveGroup, type Rebalance } from './kafka-group.ts';
 import { ADVICE, findPositions } from './kafka-recovery.ts';
 import { Fenced, type JournalBatch, type JournalRecord, type Publication, type SettleLog, StaleBatch } from './ports.ts';
+import { KafkaTrim } from './kafka-trim.ts';
+import { kafkaPositionMessage } from './position-topic.ts';
 import { PositionLost } from './settlement.ts';
 
 export interface KafkaSettleLogOptions {
@@ -22,25 +25,13 @@ export interface KafkaSettleLogOptions {
   readonly onWarning: (message: string) => void;
 }
 
-const SESSION_TIMEOUT_MS = 10_000;
 const CALL_TIMEOUT_MS = 10_000;
-/** How long `read` waits for a first record. */
-const READ_WAIT_MS = 200;
 const CHECK_EVERY_MS = 15_000;
-/** Settled records are deleted in steps; each is a request to the cluster. */
-const DELETE_EVERY_MS = 60_000;
 
-const ASSIGN = -175;
-const REVOKE = -174;
 const AUTO_OFFSET_RESET = -140;
 const FATAL = -150;
 const FENCED_INSTANCE = 82;
 const MAX_POLL_EXCEEDED = -147;
-
-/** What the group has decided and this reader has not applied yet. */
-interface Rebalance {
-  readonly assigned: readonly number[] | null;
-}
 
 /**
  * The journal read from Kafka, and the feed written to it: the group's offsets move in the transaction that publishes.
@@ -55,7 +46,8 @@ export class KafkaSettleLog implements SettleLog {
   readonly #options: KafkaSettleLogOptions;
   readonly #consumer: KafkaConsumer;
   readonly #transactions: Transactions;
-  readonly #rebalances: Rebalance[] = [];
+  readonly #rebalances: Rebalance[];
+  readonly #trim: KafkaTrim;
   /** Names one reading of one assignment; a batch of an earlier one is stale. */
   #reading = {};
   #partitions: readonly number[] = [];
@@ -65,18 +57,19 @@ export class KafkaSettleLog implements SettleLog {
   readonly #next = new Map<number, number>();
   /** The next offset to settle, as committed. */
   readonly #committed = new Map<number, number>();
-  /** Up to here everything is settled and the feed tells so: what lies before may be deleted. */
-  readonly #deletable = new Map<number, number>();
+  /** Partitions of which nothing was read since the reading began. */
   #fresh = new Set<number>();
   #checkedAt = performance.now();
-  #deletedAt = performance.now();
   #left: Error | null = null;
 
-  private constructor(options: KafkaSettleLogOptions, consumer: KafkaConsumer, transactions: Transactions) {
+  private constructor(options: KafkaSettleLogOptions, { consumer, rebalances }: GroupConsumer, transactions: Transactions) {
     this.#options = options;
     this.journalId = options.topics.journalId;
     this.#consumer = consumer;
+    this.#rebalances = rebalances;
     this.#transactions = transactions;
+    this.#trim = new KafkaTrim({ ...options, topic: options.topics.journal });
+    consumer.on('event.error', (error: KafkaError) => this.#noticed(error));
   }
 
   /** @throws KafkaError when the cluster cannot be reached. */
@@ -87,41 +80,13 @@ export class KafkaSettleLog implements SettleLog {
       transactionalId: `${options.groupId}-${instance}`,
       ...(options.transactionTimeoutMs === undefined ? {} : { transactionTimeoutMs: options.transactionTimeoutMs }),
     });
-    let log: KafkaSettleLog | null = null;
-    const decided: Rebalance[] = [];
-    const consumer = new client.KafkaConsumer(
-      {
-        ...config,
-        'group.id': options.groupId,
-        'group.instance.id': instance,
-        'session.timeout.ms': options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS,
-        'isolation.level': 'read_committed',
-        'partition.assignment.strategy': 'range',
-        'enable.auto.commit': false,
-        'enable.auto.offset.store': false,
-        'fetch.queue.backoff.ms': 10,
-        'fetch.wait.max.ms': 50,
-        rebalance_cb: (error: KafkaError, partitions: readonly { readonly partition: number }[]) => {
-          // Applied between two calls of consume: inside this callback records were lost.
-          const assigned = error.code === ASSIGN ? partitions.map(({ partition }) => partition) : null;
-          if (error.code === ASSIGN || error.code === REVOKE) (log ? log.#rebalances : decided).push({ assigned });
-        },
-      },
-      // Never begin anywhere by itself: it would bill everything again or lose the backlog.
-      { 'auto.offset.reset': 'error' },
-    );
     try {
-      await settled((done) => consumer.connect({ timeout: CALL_TIMEOUT_MS }, done));
+      const group = await joinGroup({ ...options, topic: topics.journal });
+      return new KafkaSettleLog(options, group, transactions);
     } catch (error) {
       await transactions.close();
       throw error;
     }
-    consumer.setDefaultConsumeTimeout(READ_WAIT_MS);
-    log = new KafkaSettleLog(options, consumer, transactions);
-    log.#rebalances.push(...decided);
-    consumer.on('event.error', (error: KafkaError) => log.#noticed(error));
-    consumer.subscribe([topics.journal]);
-    return log;
   }
 
   async read(limit: number): Promise<JournalBatch> {
@@ -139,13 +104,12 @@ export class KafkaSettleLog implements SettleLog {
   async publish(batch: JournalBatch, publications: readonly Publication[]): Promise<void> {
     if (this.#left) throw this.#left;
     if (batch.token !== this.#reading || !this.#outstanding) throw new StaleBatch('the batch is of an earlier reading; it is read again');
-    const { topics } = this.#options;
     const behind = new Map<number, number>();
     for (const { partition, offset } of batch.records) behind.set(partition, offset + 1);
     await this.#transact(publications, behind);
     this.#outstanding = false;
-    for (const { record } of publications) this.#deletable.set(record.partition, record.offset + 1);
-    await this.#deleteSettled(topics.journal);
+    for (const { record } of publications) this.#trim.published(record.partition, record.offset + 1);
+    await this.#trim.run();
   }
 
   /** The partitions that the group gave to this settler and that it reads now. */
@@ -164,23 +128,7 @@ export class KafkaSettleLog implements SettleLog {
   async close(): Promise<void> {
     this.#left ??= new Error('the reader of the journal is closed');
     await this.#transactions.close();
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, CALL_TIMEOUT_MS);
-    // While it closes, the group's last decision has to be applied at once, or closing never ends.
-    const atOnce = setInterval(() => this.#letGo(), 20);
-    this.#letGo();
-    this.#consumer.disconnect(() => resolve());
-    await promise;
-    clearTimeout(timer);
-    clearInterval(atOnce);
-  }
-
-  #letGo(): void {
-    try {
-      this.#consumer.unassign();
-    } catch {
-      // It is disconnected already.
-    }
+    await leaveGroup(this.#consumer);
   }
 
   #applyRebalances(): void {
@@ -293,6 +241,7 @@ export class KafkaSettleLog implements SettleLog {
       for (const { record } of publications) {
         yield feedMessage(topics.feed, record.bytes, { journalId, partition: record.partition, offset: record.offset });
       }
+      for (const [partition, next] of behind) yield kafkaPositionMessage(topics.positions, journalId, partition, next);
     }
     await this.#transactions.run(messages(), { consumer: this.#consumer, offsets });
     for (const [partition, offset] of behind) this.#committed.set(partition, offset);
@@ -315,26 +264,6 @@ export class KafkaSettleLog implements SettleLog {
 
   #ends(partition: number): Promise<{ readonly lowOffset: number; readonly highOffset: number }> {
     return settled((done) => this.#consumer.queryWatermarkOffsets(this.#options.topics.journal, partition, CALL_TIMEOUT_MS, done));
-  }
-
-  /**
-   * A record is deleted only after it was settled, and only up to the last one that was published: so a lost position that is found
-   * again from the feed never lies before the journal's beginning.
-   */
-  async #deleteSettled(topic: string): Promise<void> {
-    if (this.#deletable.size === 0 || performance.now() - this.#deletedAt < DELETE_EVERY_MS) return;
-    this.#deletedAt = performance.now();
-    const records = [...this.#deletable].map(([partition, offset]) => ({ topic, partition, offset }));
-    this.#deletable.clear();
-    const admin = this.#options.client.AdminClient.create(this.#options.config);
-    try {
-      await settled((done) => admin.deleteRecords(records, { timeout: CALL_TIMEOUT_MS }, done));
-    } catch (error) {
-      // What is not deleted now is deleted with the next ones.
-      this.#options.onWarning(`settled records of "${topic}" could not be deleted yet: ${(error as Error).message}`);
-    } finally {
-      admin.disconnect();
-    }
   }
 
   #noticed(error: KafkaError): void {

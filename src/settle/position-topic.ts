@@ -1,6 +1,7 @@
 /**
- * The compacted topic `playback-logs.positions`, keyed by journal_id. For a journal on Kafka it holds a mark: this journal began here, so
- * beginning at its first record is right as long as nothing of it was settled. For a journal on SQLite it holds the read position.
+ * The compacted topic `playback-logs.positions`. A journal on SQLite has its read position there, under its journal_id. A journal on
+ * Kafka has its read position in its group, which forgets; so there is a copy here, under `<journal_id>/<partition>`, written in the same
+ * transaction, and under its journal_id a mark from before its first record: while that is here, so is every copy that was written.
  */
 import type { CommittedReader } from '../kafka/committed-reader.ts';
 import type { TransactionMessage } from '../kafka/transactions.ts';
@@ -16,30 +17,55 @@ export interface EdgePosition {
   readonly lastRecord: string | null;
 }
 
-/** The last committed record of this journal, or null. */
-async function lastRecord(reader: CommittedReader, topic: string, journalId: string): Promise<Buffer | null> {
+/** The last committed record of each key that belongs to this journal. */
+async function recordsOf(reader: CommittedReader, topic: string, journalId: string): Promise<Map<string, Buffer>> {
   const { low, end } = await reader.range(topic, PARTITION);
-  let found: Buffer | null = null;
+  const found = new Map<string, Buffer>();
   for await (const { key, value } of reader.scan(topic, PARTITION, low, end)) {
-    if (key?.toString() === journalId) found = value;
+    const name = key?.toString() ?? '';
+    if (value !== null && (name === journalId || name.startsWith(`${journalId}/`))) found.set(name, value);
   }
   return found;
 }
 
-/** The feed that this journal began with, or null where it is not marked. A feed that was made anew does not tell what was settled. */
-export async function feedAtBeginning(reader: CommittedReader, topic: string, journalId: string): Promise<string | null> {
-  const value = await lastRecord(reader, topic, journalId);
-  return value === null ? null : value.toString('utf8');
+/** What is known of a journal on Kafka. */
+export interface KafkaPositions {
+  /** It is marked: partitions without a copy were never settled from. */
+  readonly marked: boolean;
+  /** The next offset to settle of each partition, as far as there are copies. */
+  readonly next: ReadonlyMap<number, number>;
 }
 
-export function beginMessage(topic: string, journalId: string, feedId: string): TransactionMessage {
-  return { topic, key: journalId, value: Buffer.from(feedId), headers: [] };
+/** @throws PositionLost when what is there cannot be read. */
+export async function kafkaPositions(reader: CommittedReader, topic: string, journalId: string): Promise<KafkaPositions> {
+  let marked = false;
+  const next = new Map<number, number>();
+  for (const [key, value] of await recordsOf(reader, topic, journalId)) {
+    const text = value.toString('utf8');
+    if (key === journalId) marked = true;
+    else if (/^\d{1,10}$/.test(key.slice(journalId.length + 1)) && /^\d{1,16}$/.test(text))
+      next.set(Number(key.slice(journalId.length + 1)), Number(text));
+    else throw unreadable(key, topic, text);
+  }
+  return { marked, next };
+}
+
+export function markMessage(topic: string, journalId: string): TransactionMessage {
+  return { topic, key: journalId, value: Buffer.from('begun'), headers: [] };
+}
+
+export function kafkaPositionMessage(topic: string, journalId: string, partition: number, next: number): TransactionMessage {
+  return { topic, key: `${journalId}/${partition}`, value: Buffer.from(String(next)), headers: [] };
+}
+
+function unreadable(key: string, topic: string, text: string): PositionLost {
+  return new PositionLost(`the read position "${key}" in the topic "${topic}" cannot be read: ${text.slice(0, 200)}`);
 }
 
 /** @throws PositionLost when what is there cannot be read. */
 export async function edgePosition(reader: CommittedReader, topic: string, journalId: string): Promise<EdgePosition | null> {
-  const value = await lastRecord(reader, topic, journalId);
-  if (value === null) return null;
+  const value = (await recordsOf(reader, topic, journalId)).get(journalId);
+  if (value === undefined) return null;
   try {
     const { next, last_record: last } = JSON.parse(value.toString('utf8')) as { next: unknown; last_record: unknown };
     if (Number.isSafeInteger(next) && (next as number) >= 1 && (last === null || typeof last === 'string')) {
@@ -48,9 +74,7 @@ export async function edgePosition(reader: CommittedReader, topic: string, journ
   } catch {
     // Said below, as for every other value that is no position.
   }
-  throw new PositionLost(
-    `the read position of journal ${journalId} in the topic "${topic}" cannot be read: ${value.toString('utf8').slice(0, 200)}`,
-  );
+  throw unreadable(journalId, topic, value.toString('utf8'));
 }
 
 export function edgePositionMessage(topic: string, journalId: string, { next, lastRecord: last }: EdgePosition): TransactionMessage {

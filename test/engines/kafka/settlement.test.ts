@@ -111,10 +111,13 @@ class KafkaHarness implements SettlementHarness {
   async spoilPosition(how: 'absent' | 'other journal' | 'behind the end'): Promise<void> {
     await this.reopen();
     await forgetGroup(this.#place);
-    const { journal, feed } = this.#place.topics;
+    const { journal, feed, positions } = this.#place.topics;
     if (how === 'absent') {
-      // The feed would tell it, so the feed has lost its beginning as well.
-      const cut = [{ topic: feed, partition: 0, offset: 1 }];
+      // Its copy would tell it, and then the feed: so the copy is gone and the feed has lost its beginning.
+      const cut = [
+        { topic: feed, partition: 0, offset: 1 },
+        { topic: positions, partition: 0, offset: -1 },
+      ];
       await withAdmin(this.#place, (admin) => settled((done) => admin.deleteRecords(cut, { timeout: 10_000 }, done)));
     } else if (how === 'other journal') await this.#commit({ topic: journal, partition: 0, offset: 1, metadata: 'another' });
     else await this.#commit({ topic: journal, partition: 0, offset: 1_000 });
