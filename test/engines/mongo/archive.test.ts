@@ -16,14 +16,14 @@ import { archiveReaderContract } from '../../contract/archive-reader.contract.ts
 import { playOf, uuidOf } from '../../support/feed-file.ts';
 import { playBytes, refusalOf } from '../../support/plays.ts';
 import { startMongo } from '../support/engines.ts';
-import { databaseUrl, tapOf, until, withDatabase } from './support.ts';
+import { databaseUrl, type Server, startServer, tapOf, until, withDatabase } from './support.ts';
 
 const KEEP = 4;
 const EVERYTHING: QuarantineQuery = { scope: SCOPE_ALL, code: null, deviceId: null, limit: 1_000, before: null };
 
-let server: Awaited<ReturnType<typeof startMongo>>;
+let server: Server;
 beforeAll(async () => {
-  server = await startMongo();
+  server = await startServer();
 });
 afterAll(() => server.dispose());
 
@@ -96,7 +96,8 @@ function idOf(n: number): Uint8Array {
 
 describe('the archive on MongoDB', () => {
   it('asks for a majority and its journals, whatever the connection string says', async () => {
-    const tap = await tapOf(server.port);
+    const own = await startMongo();
+    const tap = await tapOf(own.port);
     const url = databaseUrl(
       { url: `mongodb://127.0.0.1:${tap.port}/?directConnection=true` },
       'w=1&journal=false&readPreference=secondaryPreferred&readConcernLevel=local',
@@ -121,6 +122,7 @@ describe('the archive on MongoDB', () => {
     expect(read).not.toContain('secondary');
     await archive.close();
     tap.close();
+    await own.dispose();
   });
 
   it('keeps a log as an operator can read it, and nothing beside the index of its id', async () => {

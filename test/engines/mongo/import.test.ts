@@ -14,8 +14,7 @@ import type { Registry } from '../../../src/registry/registry.ts';
 import { importIntoFile } from '../../../src/registry/sqlite-import.ts';
 import { SqliteRegistry } from '../../../src/registry/sqlite-registry.ts';
 import { PEM, STORE } from '../../contract/registry.contract.ts';
-import { startMongo } from '../support/engines.ts';
-import { databaseUrl, until, withDatabase } from './support.ts';
+import { databaseUrl, type Server, startServer, until, withDatabase } from './support.ts';
 
 interface Item {
   [name: string]: unknown;
@@ -25,9 +24,9 @@ const VECTORS = readFileSync(new URL('../../vectors/playback-logs.json', import.
 const vectors = (): Record<string, Item[]> => (JSON.parse(VECTORS) as { registry: Record<string, Item[]> }).registry;
 const NOW = Date.UTC(2026, 10, 20);
 
-let server: Awaited<ReturnType<typeof startMongo>>;
+let server: Server;
 beforeAll(async () => {
-  server = await startMongo();
+  server = await startServer();
 });
 afterAll(() => server.dispose());
 

@@ -6,11 +6,11 @@ import { MongoRegistryView } from '../../../src/registry/mongo-view.ts';
 import { deviceFacts, keyOf, registryContract, type RegistryHarness, STORE } from '../../contract/registry.contract.ts';
 import { registryHistoryContract } from '../../contract/registry-history.contract.ts';
 import { startMongo } from '../support/engines.ts';
-import { databaseUrl, until, withDatabase } from './support.ts';
+import { databaseUrl, type Server, startServer, until, withDatabase } from './support.ts';
 
-let server: Awaited<ReturnType<typeof startMongo>>;
+let server: Server;
 beforeAll(async () => {
-  server = await startMongo();
+  server = await startServer();
 });
 afterAll(() => server.dispose());
 

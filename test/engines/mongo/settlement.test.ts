@@ -17,7 +17,7 @@ import { playOf } from '../../support/feed-file.ts';
 import { damaged, playEntry, refusalEntry } from '../../support/journal-entries.ts';
 import { refusalOf } from '../../support/plays.ts';
 import { startMongo } from '../support/engines.ts';
-import { databaseUrl, until } from './support.ts';
+import { databaseUrl, type Server, startServer, until } from './support.ts';
 
 const KEEP = 4;
 
@@ -148,9 +148,9 @@ class MongoHarness implements SettlementHarness {
   }
 }
 
-let server: Awaited<ReturnType<typeof startMongo>>;
+let server: Server;
 beforeAll(async () => {
-  server = await startMongo();
+  server = await startServer();
 });
 afterAll(() => server.dispose());
 

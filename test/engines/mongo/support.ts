@@ -1,12 +1,24 @@
 import { randomUUID } from 'node:crypto';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { MongoClient } from 'mongodb';
+import { startMongo } from '../support/engines.ts';
+
+export interface Server {
+  readonly url: string;
+  dispose(): Promise<void>;
+}
+
+/** The server that the suites run against: one of their own, or a real `mongod` that PLAYPROOF_TEST_MONGODB_URL names. */
+export async function startServer(): Promise<Server> {
+  const given = process.env['PLAYPROOF_TEST_MONGODB_URL'];
+  return given ? { url: given, dispose: async () => {} } : startMongo();
+}
 
 /** A connection string of a database of its own on the server. */
-export function databaseUrl(server: { readonly url: string }, options = ''): string {
-  const url = new URL(server.url);
-  url.pathname = `/t${randomUUID().replaceAll('-', '')}`;
-  return url.href + (options === '' ? '' : `&${options}`);
+export function databaseUrl({ url }: { readonly url: string }, options = ''): string {
+  const [, hosts, query = ''] = /^(mongodb(?:\+srv)?:\/\/[^/?]+)(?:\/[^?]*)?(?:\?(.*))?$/.exec(url) ?? [];
+  if (hosts === undefined) throw new Error(`${url} is no connection string`);
+  return `${hosts}/t${randomUUID().replaceAll('-', '')}?${[query, options].filter((part) => part !== '').join('&')}`;
 }
 
 /** The database as somebody else sees it, without our code. */

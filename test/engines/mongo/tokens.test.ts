@@ -3,15 +3,15 @@ import { isToken } from '../../../src/config.ts';
 import { MongoTokens } from '../../../src/registry/mongo-tokens.ts';
 import { TokenRequestError } from '../../../src/registry/token-rules.ts';
 import { startMongo } from '../support/engines.ts';
-import { databaseUrl, until, withDatabase } from './support.ts';
+import { databaseUrl, type Server, startServer, until, withDatabase } from './support.ts';
 
 const SUPPLIER = '9DFB369B-AB13-4FAE-A276-55DAA05F1119';
 const OWN = 'an-admin-token-from-the-settings-0123456789';
 const NOBODY = 'nobody-has-this-token-0123456789-0123456789';
 
-let server: Awaited<ReturnType<typeof startMongo>>;
+let server: Server;
 beforeAll(async () => {
-  server = await startMongo();
+  server = await startServer();
 });
 afterAll(() => server.dispose());
 
