@@ -10,6 +10,8 @@ const NAMES = [
   'notKept',
   'journalFailures',
   'commits',
+  /** 1 once the journal can be appended to. */
+  'journalOpen',
   'end',
   'settled',
   'settledPlays',

@@ -13,11 +13,14 @@ export interface LoaderProcessOptions {
 
 export type ToLoader =
   | { readonly type: 'start'; readonly options: LoaderProcessOptions }
-  /** Asks to be told once everything that is in the journal now (or, without one on Kafka, in the feed now) is loaded. */
-  | { readonly type: 'milestone'; readonly id: number }
+  /**
+   * Asks to be told once everything that is in the journal now (or, without one on Kafka, in the feed now) is loaded. By then every log
+   * received before `instant` is in.
+   */
+  | { readonly type: 'milestone'; readonly instant: number }
   | { readonly type: 'stop' };
 
 export type FromLoader =
   | { readonly type: 'status'; readonly status: LoaderStatus }
-  | { readonly type: 'reached'; readonly id: number }
+  | { readonly type: 'reached'; readonly instant: number }
   | { readonly type: 'log'; readonly message: string };

@@ -16,6 +16,7 @@ import type { FromLoader, LoaderProcessOptions, ToLoader } from './loader-messag
 import { Loader, type LoaderStatus } from './loader.ts';
 import { Milestones } from './milestones.ts';
 import { migrate } from './schema.ts';
+import { tellCompleteness } from './shared-completeness.ts';
 import { ClickHouseSink } from './sink.ts';
 
 /** A signal may reach the whole process group: this one ends when its parent says so, or is gone. */
@@ -125,18 +126,26 @@ async function main(options: LoaderProcessOptions): Promise<void> {
       feedEnds: () => endsOf(reader, feed.name),
       loaded: () => source.loaded,
     },
-    (id) => send({ type: 'reached', id }),
+    (instant) => send({ type: 'reached', instant }),
   );
-  void lookOut(milestones);
+  const teller = connectTo(options.clickhouseUrl);
+  void lookOut(milestones, (instant) => tellCompleteness(teller, instant));
   await new Loader(source, sink, { onStatus: tell }).run(stopping.signal);
   if (stopping.signal.aborted) process.exit(0);
 }
 
-async function lookOut(of: Milestones): Promise<void> {
+/** @param share Tells the processes that report. */
+async function lookOut(of: Milestones, share: (instant: number) => Promise<void>): Promise<void> {
+  let told = 0;
   while (!stopping.signal.aborted) {
-    await of
-      .look()
-      .catch((error: Error) => send({ type: 'log', message: `how complete the figures are cannot be told: ${error.message}` }));
+    try {
+      await of.look();
+      const { reachedInstant } = of;
+      if (reachedInstant > told) await share(reachedInstant);
+      told = reachedInstant;
+    } catch (error) {
+      send({ type: 'log', message: `how complete the figures are cannot be told: ${(error as Error).message}` });
+    }
     await sleep(LOOK_MS, undefined, { signal: stopping.signal }).catch(() => {});
   }
 }
@@ -148,7 +157,7 @@ process.on('message', (message: ToLoader) => {
     setTimeout(() => process.exit(0), CALL_MS).unref();
   } else if (message.type === 'milestone') {
     milestones
-      ?.add(message.id)
+      ?.add(message.instant)
       .catch((error: Error) => send({ type: 'log', message: `the journal's end cannot be asked: ${error.message}` }));
   } else {
     main(message.options).catch((error: unknown) => {

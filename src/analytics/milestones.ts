@@ -17,7 +17,8 @@ export interface MilestoneSources {
 }
 
 interface Milestone {
-  readonly id: number;
+  /** Everything received before it is in what the journal held then. Milliseconds since 1970 UTC. */
+  readonly instant: number;
   journal: Ends | null;
   feed: Ends | null;
 }
@@ -26,21 +27,27 @@ const MAX_WAITING = 64;
 
 export class Milestones {
   readonly #sources: MilestoneSources;
-  readonly #onReached: (id: number) => void;
+  readonly #onReached: (instant: number) => void;
   #waiting: Milestone[] = [];
+  #reachedInstant = 0;
 
-  constructor(sources: MilestoneSources, onReached: (id: number) => void) {
+  constructor(sources: MilestoneSources, onReached: (instant: number) => void) {
     this.#sources = sources;
     this.#onReached = onReached;
   }
 
+  /** The latest instant of a milestone that was reached; 0 before the first. */
+  get reachedInstant(): number {
+    return this.#reachedInstant;
+  }
+
   /** Takes note of what the journal holds now. Rejects when it cannot be asked. */
-  async add(id: number): Promise<void> {
+  async add(instant: number): Promise<void> {
+    // Those that wait are not dropped for it: where settling is far behind, none would ever be reached.
+    if (this.#waiting.length >= MAX_WAITING) return;
     const { journalEnds, feedEnds } = this.#sources;
     const journal = journalEnds ? await journalEnds() : null;
-    this.#waiting.push({ id, journal, feed: journal ? null : await feedEnds() });
-    // A later one says more, so of many the oldest are not needed.
-    if (this.#waiting.length > MAX_WAITING) this.#waiting.shift();
+    this.#waiting.push({ instant, journal, feed: journal ? null : await feedEnds() });
   }
 
   /** Looks how far things have come. Rejects when it cannot be asked; the next look goes on. */
@@ -59,7 +66,10 @@ export class Milestones {
     if (!at) return;
     const done = this.#waiting.filter(({ feed }) => feed !== null && covers(at, feed));
     this.#waiting = this.#waiting.filter((milestone) => !done.includes(milestone));
-    for (const { id } of done) this.#onReached(id);
+    for (const { instant } of done) {
+      this.#reachedInstant = Math.max(this.#reachedInstant, instant);
+      this.#onReached(instant);
+    }
   }
 }
 

@@ -6,7 +6,6 @@ import type { LoaderStatus } from './loader.ts';
 
 const STOP_MS = 8_000;
 const SAMPLE_MS = 1_000;
-const MAX_SAMPLES = 600;
 
 export interface RemoteLoaderDeps {
   readonly options: LoaderProcessOptions;
@@ -20,10 +19,8 @@ export interface RemoteLoaderDeps {
 
 export class RemoteLoader {
   readonly #process: KeptProcess<ToLoader, FromLoader>;
-  readonly #samples = new Map<number, number>();
   readonly #timer: NodeJS.Timeout;
   readonly #certain: () => number | null;
-  #nextId = 1;
   #complete = 0;
   #status: LoaderStatus = { loadedOffset: null, lagRows: 0, rowsLoaded: 0, lastError: null, stopped: false };
 
@@ -60,19 +57,12 @@ export class RemoteLoader {
   #sample(): void {
     const instant = this.#certain();
     if (instant === null || !this.#process.alive) return;
-    const id = this.#nextId;
-    this.#nextId += 1;
-    this.#samples.set(id, instant);
-    if (this.#samples.size > MAX_SAMPLES) this.#samples.delete(this.#samples.keys().next().value ?? 0);
-    this.#process.send({ type: 'milestone', id });
+    this.#process.send({ type: 'milestone', instant });
   }
 
   #hear(message: FromLoader, log: (message: string) => void): void {
     if (message.type === 'status') this.#status = message.status;
     else if (message.type === 'log') log(message.message);
-    else {
-      this.#complete = Math.max(this.#complete, this.#samples.get(message.id) ?? 0);
-      this.#samples.delete(message.id);
-    }
+    else this.#complete = Math.max(this.#complete, message.instant);
   }
 }

@@ -7,6 +7,7 @@ import { PLAY_ROW_COLUMNS } from '../domain/play-row.ts';
 
 export const PLAYS = 'playproof.plays';
 export const POSITIONS = 'playproof.positions';
+export const COMPLETENESS = 'playproof.completeness';
 const MIGRATIONS_TABLE = 'playproof.migrations';
 
 /** A loaded row: the play's own bytes, then where it stood in the feed. */
@@ -40,6 +41,8 @@ const MIGRATIONS: readonly (readonly string[])[] = [
      ENGINE = ReplacingMergeTree(next_offset) ORDER BY (feed_id, feed_partition)
      SETTINGS ${DURABLE}`,
   ],
+  // Every log received before `instant` (milliseconds since 1970) is in. All rows have the same key, and the newest stands.
+  [`CREATE TABLE IF NOT EXISTS ${COMPLETENESS} (instant UInt64) ENGINE = ReplacingMergeTree(instant) ORDER BY tuple() SETTINGS ${DURABLE}`],
 ];
 
 /** @throws Error with a sentence when a newer Playproof wrote the tables. */

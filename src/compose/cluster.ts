@@ -15,6 +15,7 @@ export const composeCluster: Compose = (surroundings) => {
     engines: config.engines,
     settleSource: { kind: 'kafka', groupId: SETTLE_GROUP, instance: config.instance },
     settleGroup: SETTLE_GROUP,
+    journalOpen: (counters) => counters.get('journalOpen') === 1,
     certain: () => Date.now() - OTHERS_IN_FLIGHT_MS,
   });
 };

@@ -5,12 +5,12 @@ import { acceptRoutes } from '../accept/routes.ts';
 import { SendTimes } from '../accept/send-times.ts';
 import { HttpAnalytics } from '../analytics/http-engine.ts';
 import { RemoteLoader } from '../analytics/remote-loader.ts';
+import { sharedCompleteness } from '../analytics/shared-completeness.ts';
 import { MongoReader } from '../archive/mongo-reader.ts';
 import type { EngineSettings } from '../config.ts';
 import { Directory } from '../console/directory.ts';
 import { consolePlugins } from '../console/plugins.ts';
 import { Counters } from '../counters.ts';
-import type { Completeness } from '../query/analytics-port.ts';
 import { FeedSignal } from '../query/feed-signal.ts';
 import { listRoutes } from '../query/list-routes.ts';
 import { playRoutes } from '../query/play-routes.ts';
@@ -35,6 +35,8 @@ export interface DistributedParts {
   readonly settleSource: SettleOptions['source'];
   /** The group whose position says what is settled; null where the journal is not on Kafka. */
   readonly settleGroup: string | null;
+  /** Whether logs can be taken, which is all that accepting needs. */
+  readonly journalOpen: (counters: Counters) => boolean;
   /** See RemoteLoader. */
   readonly certain: (dispatcher: Dispatcher | null, counters: Counters) => number | null;
 }
@@ -66,14 +68,13 @@ export async function composeDistributed(surroundings: Surroundings, parts: Dist
     inFlight: () => dispatcher?.inFlight ?? { requests: 0, bytes: 0 },
     analytics: () => loader?.status() ?? { loadedOffset: null, rowsLoaded: 0, restarts: 0 },
   });
-  const ready = (): CheckResult => readiness(dispatcher, settler, loader);
-  const completeUntil = loader?.completeUntil ?? unknownCompleteness;
-  const query = roles.has('query') ? openQuery(surroundings, engines, feedSignal, completeUntil) : null;
+  const ready = (): CheckResult => readiness(dispatcher && { open: parts.journalOpen(counters) }, settler, loader);
+  const query = roles.has('query') ? openQuery(surroundings, engines, feedSignal, loader) : null;
   const directory = new Directory(registry);
   const plugins: FastifyPluginAsync[] = [registryRoutes({ registry: directory.watched(registry) })];
   if (dispatcher) plugins.push(acceptRoutes(dispatcher, sendTimes));
   if (query) {
-    const { analytics } = query;
+    const { analytics, completeUntil } = query;
     plugins.push(...query.plugins);
     plugins.push(
       ...consolePlugins({
@@ -107,11 +108,6 @@ export async function composeDistributed(surroundings: Surroundings, parts: Dist
   };
 }
 
-/** Another process loads; this one cannot tell how far. */
-async function unknownCompleteness(): Promise<Completeness> {
-  return { instant: 0, reason: 'This process does not load analytics; ask one with the role analytics how complete the figures are.' };
-}
-
 function startSettler(
   { config, logger }: Surroundings,
   parts: DistributedParts,
@@ -142,8 +138,10 @@ function show(counters: Counters, { owners, duplicates, conflicts, quarantined, 
   if (backlog !== null) counters.set('settled', Math.max(counters.get('settled'), counters.get('end') - backlog));
 }
 
-function openQuery({ logger }: Surroundings, engines: EngineSettings, feedSignal: FeedSignal, completeUntil: () => Promise<Completeness>) {
+/** Where another process loads, it tells through analytics how complete the figures are. */
+function openQuery({ logger }: Surroundings, engines: EngineSettings, feedSignal: FeedSignal, loader: RemoteLoader | null) {
   const analytics = new HttpAnalytics(engines.clickhouseUrl, (fault) => logger.warn({ part: 'analytics', fault }, 'a query failed'));
+  const completeUntil = loader?.completeUntil ?? (() => sharedCompleteness(analytics, Date.now));
   const archive = new MongoReader(engines.mongodbUrl);
   const view = new MongoRegistryView(engines.mongodbUrl);
   const publicKey = async (deviceId: string, keyId: string): Promise<string | null> => {
@@ -152,6 +150,7 @@ function openQuery({ logger }: Surroundings, engines: EngineSettings, feedSignal
   };
   return {
     analytics,
+    completeUntil,
     plugins: [playRoutes({ archive, feedSignal, publicKey }), listRoutes({ analytics }), reportRoutes({ analytics, completeUntil })],
     close: async () => {
       await archive.close();
@@ -161,9 +160,9 @@ function openQuery({ logger }: Surroundings, engines: EngineSettings, feedSignal
 }
 
 /** Each role is ready by what it needs itself: accepting does not wait for MongoDB or ClickHouse. */
-function readiness(dispatcher: Dispatcher | null, settler: Settler | null, loader: RemoteLoader | null): CheckResult {
+function readiness(accept: { readonly open: boolean } | null, settler: Settler | null, loader: RemoteLoader | null): CheckResult {
   const checks: Record<string, { ok: boolean; detail?: string }> = {};
-  if (dispatcher) checks.accept = { ok: true };
+  if (accept) checks.accept = accept.open ? { ok: true } : { ok: false, detail: 'the journal is not open yet: Kafka cannot be reached' };
   if (settler) {
     const { status } = settler;
     const ok = status?.state === 'settling';
@@ -173,6 +172,6 @@ function readiness(dispatcher: Dispatcher | null, settler: Settler | null, loade
     const { lastError } = loader.status();
     checks.analytics = lastError === null ? { ok: true } : { ok: false, detail: lastError };
   }
-  const needed = dispatcher ? ['accept'] : Object.keys(checks);
+  const needed = accept ? ['accept'] : Object.keys(checks);
   return { ok: needed.every((name) => checks[name]?.ok !== false), checks };
 }

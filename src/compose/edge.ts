@@ -13,6 +13,7 @@ export const composeEdge: Compose = async (surroundings) => {
     engines: config.engines,
     settleSource: { kind: 'edge', file: path.join(config.dataDir, DATABASE_FILE) },
     settleGroup: null,
+    journalOpen: () => true,
     // Only when nothing waits: then whatever was received before now, and is not in flight, is in the feed.
     certain: (dispatcher, counters) => {
       const oldest = dispatcher?.oldestReceivedAt ?? Date.now();

@@ -32,7 +32,7 @@ export const openCluster: OpenWriterEngines = async (surroundings) => {
 };
 
 /** Opens the journal as soon as the brokers are there. Topics that could lose records are refused for good. */
-async function connect(journal: LateJournal, kafka: KafkaSettings, { log, fatal }: WriterSurroundings): Promise<void> {
+async function connect(journal: LateJournal, kafka: KafkaSettings, { log, fatal, counters }: WriterSurroundings): Promise<void> {
   let told = '';
   while (!journal.isClosed) {
     try {
@@ -42,6 +42,7 @@ async function connect(journal: LateJournal, kafka: KafkaSettings, { log, fatal 
       await beginKafkaJournal(client, config, topics);
       const { journal: topic, journalId } = topics;
       journal.open(await KafkaJournal.open({ client, config, topic, journalId, onWarning: (message) => log('warn', message) }));
+      counters.set('journalOpen', 1);
       return;
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);

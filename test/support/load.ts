@@ -45,7 +45,7 @@ export class Load {
       while (!this.#stopped) {
         const base = url();
         if (base === null) await sleep(5);
-        else await this.#send(base, this.#next());
+        else await this.send(base, this.#next());
       }
     });
   }
@@ -61,14 +61,14 @@ export class Load {
     for (let rounds = 0; this.#unknown.length > 0; rounds += 1) {
       if (rounds > 2_000) throw new Error(`${this.#unknown.length} logs get no answer`);
       const before = this.#unknown.length;
-      await this.#send(url, this.#unknown.splice(0, MAX_BATCH));
+      await this.send(url, this.#unknown.splice(0, MAX_BATCH));
       if (this.#unknown.length >= before) await sleep(50);
     }
   }
 
   /** Sends one batch of `count` good logs. */
   async sendGood(url: string, count: number): Promise<void> {
-    await this.#send(
+    await this.send(
       url,
       Array.from({ length: count }, () => this.#good()),
     );
@@ -126,7 +126,8 @@ export class Load {
     return signLog(fields, (this.#world.devices[device] as World['devices'][number]).key);
   }
 
-  async #send(url: string, logs: readonly SignedLog[]): Promise<void> {
+  /** Sends these in one request; without an answer they are sent again later. */
+  async send(url: string, logs: readonly SignedLog[]): Promise<void> {
     for (const log of logs) this.ledger.sending(log);
     const single = logs.length === 1;
     const path = single ? '/api/v1/playback-logs' : '/api/v1/playback-logs/batch';
