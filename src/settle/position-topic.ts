@@ -23,7 +23,9 @@ async function recordsOf(reader: CommittedReader, topic: string, journalId: stri
   const found = new Map<string, Buffer>();
   for await (const { key, value } of reader.scan(topic, PARTITION, low, end)) {
     const name = key?.toString() ?? '';
-    if (value !== null && (name === journalId || name.startsWith(`${journalId}/`))) found.set(name, value);
+    if (name !== journalId && !name.startsWith(`${journalId}/`)) continue;
+    if (value === null) found.delete(name);
+    else found.set(name, value);
   }
   return found;
 }

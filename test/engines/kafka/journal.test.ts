@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { settled } from '../../../src/kafka/client.ts';
 import { CommittedReader } from '../../../src/kafka/committed-reader.ts';
 import { javaPartition } from '../../../src/kafka/murmur2.ts';
 import { type JournalEntry, JournalFull } from '../../../src/journal/journal.ts';
@@ -10,7 +9,7 @@ import { playOf, uuidOf } from '../../support/feed-file.ts';
 import { playEntry, refusalEntry } from '../../support/journal-entries.ts';
 import { refusalOf } from '../../support/plays.ts';
 import { startKafka } from '../support/engines.ts';
-import { freshPlace, type Place, withAdmin } from './support.ts';
+import { deleteBefore, freshPlace, type Place } from './support.ts';
 
 const DELIVERY_MS = 3_000;
 
@@ -88,8 +87,7 @@ class KafkaJournalHarness implements JournalHarness {
   }
 
   async empty(): Promise<void> {
-    const records = [{ topic: this.#place.topics.journal, partition: 0, offset: this.#inner.end }];
-    await withAdmin(this.#place, (admin) => settled((done) => admin.deleteRecords(records, { timeout: 10_000 }, done)));
+    await deleteBefore(this.#place, this.#place.topics.journal, 0, this.#inner.end);
   }
 
   /** A broker that is gone is what a full disk is to a file. */

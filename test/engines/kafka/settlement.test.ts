@@ -10,7 +10,7 @@ import { damaged, playEntry, refusalEntry } from '../../support/journal-entries.
 import { refusalOf } from '../../support/plays.ts';
 import { startKafka } from '../support/engines.ts';
 import { MemoryArchive } from './memory-archive.ts';
-import { forgetGroup, freshPlace, type Place, put, withAdmin } from './support.ts';
+import { deleteBefore, forgetGroup, freshPlace, loseTopic, type Place, put } from './support.ts';
 
 const KEEP = 4;
 
@@ -111,14 +111,11 @@ class KafkaHarness implements SettlementHarness {
   async spoilPosition(how: 'absent' | 'other journal' | 'behind the end'): Promise<void> {
     await this.reopen();
     await forgetGroup(this.#place);
-    const { journal, feed, positions } = this.#place.topics;
+    const { journal, feed } = this.#place.topics;
     if (how === 'absent') {
-      // Its copy would tell it, and then the feed: so the copy is gone and the feed has lost its beginning.
-      const cut = [
-        { topic: feed, partition: 0, offset: 1 },
-        { topic: positions, partition: 0, offset: -1 },
-      ];
-      await withAdmin(this.#place, (admin) => settled((done) => admin.deleteRecords(cut, { timeout: 10_000 }, done)));
+      // Its copy would tell it, and then the feed: so the copy is lost and the feed has lost its beginning.
+      await loseTopic(this.#place, 'positions');
+      await deleteBefore(this.#place, feed, 0, 1);
     } else if (how === 'other journal') await this.#commit({ topic: journal, partition: 0, offset: 1, metadata: 'another' });
     else await this.#commit({ topic: journal, partition: 0, offset: 1_000 });
   }

@@ -24,6 +24,8 @@ export interface Place {
   readonly topics: KafkaTopics;
   readonly names: { readonly journal: string; readonly feed: string; readonly positions: string };
   readonly groupId: string;
+  /** Of the topics when they were made. */
+  readonly ids: ReadonlyMap<string, string>;
 }
 
 /** Fresh topics and a fresh group on this cluster. The journal's beginning is written down, unless told otherwise. */
@@ -33,9 +35,11 @@ export async function freshPlace(bootstrap: string, partitions: number, begin = 
   const tag = randomBytes(4).toString('hex');
   const names = { journal: `${tag}.journal`, feed: `${tag}.feed`, positions: `${tag}.positions` };
   const config = connectionConfig(settings);
-  const topics = kafkaTopics(await ensureTopics(client, settings, ['journal', 'feed', 'positions'], { names }));
+  const made = await ensureTopics(client, settings, ['journal', 'feed', 'positions'], { names });
+  const topics = kafkaTopics(made);
+  const ids = new Map([...made].map(([role, { id }]) => [role, id]));
   if (begin) await beginKafkaJournal(client, config, topics);
-  return { client, settings, config, topics, names, groupId: `${tag}.settle` };
+  return { client, settings, config, topics, names, ids, groupId: `${tag}.settle` };
 }
 
 export interface RawMessage {
@@ -93,13 +97,33 @@ export interface Published {
   readonly position: string | undefined;
 }
 
-/** The feed as Java's consumer of committed records sees it. */
-export async function witnessFeed({ settings, topics }: Place, expected?: number): Promise<Published[]> {
-  const records = await javaConsume(topics.feed, {
-    bootstrap: settings.brokers,
-    readCommitted: true,
-    ...(expected === undefined ? {} : { idleMs: 8_000 }),
-  });
+/** The topic deleted and made again under its name, empty. */
+export async function loseTopic(place: Place, role: 'journal' | 'feed' | 'positions'): Promise<void> {
+  await withAdmin(place, (admin) => settled((done) => admin.deleteTopic(place.names[role], 10_000, done)));
+  // The cluster forgets it a moment later.
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      const made = await ensureTopics(place.client, place.settings, [role], { names: place.names });
+      if (made.get(role)?.id !== place.ids.get(role)) return;
+    } catch (error) {
+      if (attempt > 50) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
+export async function deleteBefore(place: Place, topic: string, partition: number, offset: number): Promise<void> {
+  const [result] = await withAdmin(place, (admin) =>
+    settled<{ readonly error?: KafkaError }[]>((done) => admin.deleteRecords([{ topic, partition, offset }], { timeout: 10_000 }, done)),
+  );
+  if (result?.error && result.error.code !== 0) throw result.error;
+}
+
+/** The feed as Java's consumer of committed records sees it. It looks again, and longer, where it saw fewer than there should be. */
+export async function witnessFeed({ settings, topics }: Place, least: number): Promise<Published[]> {
+  const look = (idleMs: number) => javaConsume(topics.feed, { bootstrap: settings.brokers, readCommitted: true, idleMs });
+  let records = await look(3_000);
+  if (records.length < least) records = await look(12_000);
   return records.map(publishedOf);
 }
 
