@@ -5,8 +5,8 @@
 import type { SettledLogs } from '../archive/archive.ts';
 import type { Counters } from '../counters.ts';
 import { type Code, CODE_NAMES } from '../domain/codes.ts';
-import type { Refusal } from '../domain/refusal.ts';
 import { failpoint } from '../failpoints.ts';
+import { conflictOf } from '../journal/conflict.ts';
 import type { Journal, JournalEntry } from '../journal/journal.ts';
 import {
   HASH_AT,
@@ -15,7 +15,6 @@ import {
   LOG_ID_BYTES,
   RECORD_PLAY,
   RECORD_REFUSAL,
-  readPlayRecord,
   readRefusalRecord,
   recordLogId,
   refusalRecord,
@@ -308,28 +307,11 @@ function entryOf(kind: 1 | 2, record: Uint8Array): JournalEntry {
 function conflict(index: number | null, record: Buffer, accepted: boolean): Recorded {
   const code = 'log_id_conflict' as const;
   const detail = 'Another log was accepted under this log_id; a new showing needs a new log_id, and a signed log is never changed.';
-  const kept = accepted ? { ...playAsRefusal(record), code, detail } : { ...readRefusalRecord(record), code, detail };
+  const kept = accepted ? conflictOf(record, detail) : { ...readRefusalRecord(record), code, detail };
   return {
     outcome: 'refused',
     code,
     entry: entryOf(RECORD_REFUSAL, refusalRecord(kept)),
     replaced: refusalAnswer(index, recordLogId(record), code, detail, null),
-  };
-}
-
-function playAsRefusal(record: Buffer): Omit<Refusal, 'code' | 'detail'> {
-  const { logId, deviceId, storeId, supplierId, advertiserId, receivedAt, contentHash, canonical, signature } = readPlayRecord(record);
-  return {
-    fields: null,
-    proven: true,
-    logId,
-    deviceId,
-    storeId,
-    supplierId,
-    advertiserId,
-    receivedAt,
-    contentHash,
-    body: canonical,
-    signature,
   };
 }

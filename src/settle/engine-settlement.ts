@@ -10,7 +10,7 @@ import {
   readRefusalRecord,
   recordKind,
 } from '../journal/record.ts';
-import { conflictOf } from './conflict.ts';
+import { conflictOf } from '../journal/conflict.ts';
 import { poisonOf } from './poison.ts';
 import type { ArchiveWriter, Claim, JournalRecord, Kept, Publication, SettleLog } from './ports.ts';
 import type { Settlement, SettleStep } from './settlement.ts';

@@ -13,7 +13,7 @@ import {
   readRefusalRecord,
   refusalRecord,
 } from '../journal/record.ts';
-import { conflictOf } from './conflict.ts';
+import { conflictOf } from '../journal/conflict.ts';
 import { poisonOf } from './poison.ts';
 import { PositionLost, type Settlement, type SettleStep } from './settlement.ts';
 

@@ -1,12 +1,14 @@
 import type { Refusal } from '../domain/refusal.ts';
-import { readPlayRecord } from '../journal/record.ts';
+import { readPlayRecord } from './record.ts';
 
-/** Two logs under one log_id were acknowledged; the first stands, this one is kept and never billed. */
-export function conflictOf(record: Uint8Array): Refusal {
+const FIRST_STANDS = 'Another log was acknowledged first under this log_id; that one stands.';
+
+/** A play under a log_id that stands for another log: it is kept, and never billed. @throws CorruptRecord */
+export function conflictOf(record: Uint8Array, detail = FIRST_STANDS): Refusal {
   const { logId, deviceId, storeId, supplierId, advertiserId, receivedAt, contentHash, canonical, signature } = readPlayRecord(record);
   return {
     code: 'log_id_conflict',
-    detail: 'Another log was acknowledged first under this log_id; that one stands.',
+    detail,
     fields: null,
     proven: true,
     logId,
