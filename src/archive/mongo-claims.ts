@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Binary, type Collection, MongoBulkWriteError } from 'mongodb';
 import { recordReceivedAt } from '../journal/record.ts';
 import { type MongoConnection, MongoUnavailable } from '../mongo/mongo-connection.ts';
+import { piecesOf } from '../mongo/pieces.ts';
 import type { Claim, Claimed } from '../settle/ports.ts';
 
 /**
@@ -71,9 +72,9 @@ async function decide(archive: Collection<ArchivedLog>, contests: readonly Conte
     const { claim } = claims[0] as Contest['claims'][number];
     if (!taken.has(place)) standing.set(keyOf(logId), claim);
   }
-  if (taken.size > 0) {
-    const ids = [...taken].map((place) => (contests[place] as Contest).logId);
-    const found = archive.find({ _id: { $in: ids } }, { projection: { position: 1, content_hash: 1 } });
+  const ids = [...taken].map((place) => (contests[place] as Contest).logId);
+  for (const piece of piecesOf(ids)) {
+    const found = archive.find({ _id: { $in: piece } }, { projection: { position: 1, content_hash: 1 } });
     for await (const { _id, position, content_hash } of found) standing.set(keyOf(_id), { position, contentHash: content_hash.buffer });
   }
   return standing;

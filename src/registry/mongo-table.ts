@@ -5,6 +5,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type AnyBulkWriteOperation, type Collection, type Db, type Filter, MongoBulkWriteError } from 'mongodb';
 import { isDuplicateKey } from '../mongo/mongo-connection.ts';
+import { piecesOf } from '../mongo/pieces.ts';
 
 /** `_id` is the lower-case UUID as text. */
 export interface Kept<Entry> {
@@ -39,10 +40,12 @@ export class MongoTable<Entry> {
   }
 
   async findMany(ids: Iterable<string>): Promise<Map<string, Kept<Entry>>> {
-    const list = [...ids];
-    if (list.length === 0) return new Map();
-    const found = await this.#documents.find(filterOf<Entry>({ _id: { $in: list } })).toArray();
-    return new Map(found.map((document) => [document._id, document]));
+    const found = new Map<string, Kept<Entry>>();
+    for (const piece of piecesOf([...ids])) {
+      const documents = await this.#documents.find(filterOf<Entry>({ _id: { $in: piece } })).toArray();
+      for (const document of documents) found.set(document._id, document);
+    }
+    return found;
   }
 
   /** By id, without what is retired. */
