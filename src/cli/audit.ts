@@ -1,21 +1,55 @@
 /** `playproof audit`: proves that feed, archive and analytics hold the same plays. */
 import type { Command } from 'commander';
+import type { RunAuditOptions } from '../audit/main.ts';
 import { type Config, loadConfig, readEnvironment } from '../config.ts';
+import { CommandFailed, EXIT_USAGE } from './errors.ts';
 import { load } from './later.ts';
 
 /** Promised by src/audit/main.ts. Prints what it compares and answers the exit code: 0 where the copies agree. */
 interface AuditModule {
-  readonly runAudit: (config: Config, options: { readonly json: boolean }) => Promise<number>;
+  readonly runAudit: (config: Config, options: RunAuditOptions) => Promise<number>;
+}
+
+interface Options {
+  readonly json?: true;
+  readonly signatures: NonNullable<RunAuditOptions['signatures']>;
+  readonly url?: string;
+  readonly token?: string;
 }
 
 export function addAudit(program: Command): void {
   program
     .command('audit')
-    .description('compare feed, archive and analytics play by play; exit 1 where they differ')
+    .description('prove that feed, archive and analytics hold the same plays, one by one; exit 1 where they do not')
+    .option('--signatures <all|N|none>', 'how many plays are proven again by their signatures', sampleSize, 1_000)
+    .option('--url <url>', 'where the service listens, when it runs and the settings do not say it')
+    .option('--token <token>', "an administrator's token for the running service (PLAYPROOF_ADMIN_TOKEN)")
     .option('--json', 'print JSON')
-    .action(async ({ json }: { json?: true }) => {
+    .addHelpText(
+      'after',
+      '\nIt never writes. Beside a running service it audits up to where the feed ends as it begins, and asks the service for its analytics;\n' +
+        'a stopped installation it opens itself. It audits embedded engines; the distributed ones come with a later version.',
+    )
+    .action(async ({ json, signatures, url, token }: Options) => {
       const config = loadConfig(readEnvironment());
       const { runAudit } = await load<AuditModule>('src/audit/main.ts');
-      process.exitCode = await runAudit(config, { json: json === true });
+      process.exitCode = await runAudit(config, {
+        json: json === true,
+        signatures,
+        ...(url !== undefined && { url: urlOf(url) }),
+        ...(token !== undefined && { token }),
+      });
     });
+}
+
+function sampleSize(text: string): NonNullable<RunAuditOptions['signatures']> {
+  if (text === 'all' || text === 'none') return text;
+  const size = /^\d{1,12}$/.test(text) ? Number(text) : 0;
+  if (size < 1) throw new CommandFailed(`"${text}" is neither all, none, nor a whole number from 1.`, EXIT_USAGE);
+  return size;
+}
+
+function urlOf(text: string): string {
+  if (!/^https?:\/\/\S+$/.test(text)) throw new CommandFailed(`"${text}" is no address such as http://127.0.0.1:8080.`, EXIT_USAGE);
+  return text;
 }

@@ -2,6 +2,7 @@
 import path from 'node:path';
 import { type Command, Option } from 'commander';
 import { loadConfig, readEnvironment } from '../config.ts';
+import type { TokenRequest } from '../registry/token-rules.ts';
 import { type Role, ROLES } from '../server/access.ts';
 import { CommandFailed, EXIT_USAGE } from './errors.ts';
 
@@ -22,23 +23,40 @@ export function addToken(program: Command): void {
     .option('--advertiser <id>', 'whose campaigns the role advertiser sees (UUID)')
     .option('--label <text>', 'what the token is for')
     .action(async ({ role, supplier, advertiser, label }: Options) => {
-      const { openForWriting, REGISTRY_FILE } = await import('../registry/database.ts');
-      const { TokenRequestError, Tokens } = await import('../registry/tokens.ts');
-      const config = loadConfig(readEnvironment());
-      const db = openForWriting(path.join(config.dataDir, REGISTRY_FILE));
+      const { TokenRequestError } = await import('../registry/token-rules.ts');
       try {
-        const request = {
+        const token = await create({
           role,
           ...(supplier !== undefined && { supplierId: supplier }),
           ...(advertiser !== undefined && { advertiserId: advertiser }),
           ...(label !== undefined && { label }),
-        };
-        console.log(new Tokens(db, config.adminToken).createToken(request));
+        });
+        console.log(token);
       } catch (error) {
         if (error instanceof TokenRequestError) throw new CommandFailed(`${error.message}.`, EXIT_USAGE);
         throw error;
-      } finally {
-        db.close();
       }
     });
+}
+
+/** Where the tokens of the profile are: in the data directory, or in MongoDB. */
+async function create(request: TokenRequest): Promise<string> {
+  const { dataDir, adminToken, engines } = loadConfig(readEnvironment());
+  if (engines) {
+    const { MongoTokens } = await import('../registry/mongo-tokens.ts');
+    const tokens = new MongoTokens(engines.mongodbUrl, { adminToken });
+    try {
+      return await tokens.createToken(request);
+    } finally {
+      await tokens.close();
+    }
+  }
+  const { openForWriting, REGISTRY_FILE } = await import('../registry/database.ts');
+  const { Tokens } = await import('../registry/tokens.ts');
+  const db = openForWriting(path.join(dataDir, REGISTRY_FILE));
+  try {
+    return await new Tokens(db, adminToken).createToken(request);
+  } finally {
+    db.close();
+  }
 }
