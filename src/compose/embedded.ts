@@ -3,6 +3,7 @@ import path from 'node:path';
 import { acceptRoutes } from '../accept/routes.ts';
 import { SendTimes } from '../accept/send-times.ts';
 import { EmbeddedAnalytics } from '../analytics/embedded/process.ts';
+import { auditRoutes } from '../audit/routes.ts';
 import { Directory } from '../console/directory.ts';
 import { consolePlugins } from '../console/plugins.ts';
 import { Counters } from '../counters.ts';
@@ -82,6 +83,7 @@ export async function composeEmbedded(surroundings: Surroundings): Promise<Compo
       playRoutes({ archive, feedSignal, publicKey }),
       listRoutes({ analytics }),
       reportRoutes({ analytics, completeUntil }),
+      auditRoutes({ analytics }),
       registryRoutes({ registry: directory.watched(registry) }),
       ...consolePlugins({
         config,

@@ -7,7 +7,7 @@ import { Mark, readMark } from './mark.ts';
 import { openForWriting } from './sqlite-schema.ts';
 
 export const DATABASE_FILE = 'playproof.db';
-const MARK_FILE = 'playproof.mark';
+export const MARK_FILE = 'playproof.mark';
 
 /** A commit is worth its sync from about this many rows on; more only add latency. */
 const GROUP_ROWS = 1_000;

@@ -1,0 +1,108 @@
+/** A stored play proven again from its signed bytes: canonical form, hash, fields, signature by the registered key, verdict. */
+import { contentHashOf } from '../domain/canonical-json.ts';
+import { canonicalText } from '../domain/canonical-value.ts';
+import { classify } from '../domain/classification.ts';
+import type { DeviceKey } from '../domain/facts.ts';
+import { distanceM } from '../domain/geo.ts';
+import { RULE_VERSION, type RuleSettings } from '../domain/limits.ts';
+import type { Play } from '../domain/play.ts';
+import { type DecodedLog, decodeLog } from '../domain/playback-log.ts';
+import { verifySignature } from '../domain/signature.ts';
+import { parseStrictJson } from '../server/strict-json-body.ts';
+import type { Kind } from './findings.ts';
+
+export interface Doubt {
+  readonly kind: Extract<Kind, 'signature_invalid' | 'verdict_differs'>;
+  readonly detail: string;
+}
+
+/** The device's key as the registry has it now; null: it has none under this name. */
+export type KeyLookup = (deviceId: string, keyId: string) => DeviceKey | null;
+
+/** The service keeps 0.1 m. */
+const DISTANCE_TOLERANCE_M = 0.0501;
+
+/** Each way in which the play is not what it says; nothing to answer means that it is proven. */
+export function recheck(play: Play, keyOf: KeyLookup, rules: RuleSettings): Doubt[] {
+  const hash = contentHashOf(play.canonical);
+  if (hash !== play.contentHash) return [unproven(`its signed bytes have the hash ${hash}, stored is ${play.contentHash}`)];
+  const signed = parse(play.canonical);
+  if (signed === null || canonicalText(signed) !== Buffer.from(play.canonical).toString('utf8'))
+    return [unproven('its signed bytes are not in the form of RFC 8785')];
+  const signature = Buffer.from(play.signature).toString('base64');
+  const decoded = decodeLog({ ...signed, signature }, { ...rules, requireScreenshot: false });
+  if (!decoded.ok) return [unproven(`its signed bytes are no playback log: ${decoded.detail}`)];
+  const { log } = decoded;
+  return [...proofOf(play, log, keyOf), ...verdictOf(play, log, rules)];
+}
+
+function unproven(detail: string): Doubt {
+  return { kind: 'signature_invalid', detail };
+}
+
+function parse(bytes: Uint8Array): object | null {
+  try {
+    const value = parseStrictJson(bytes);
+    return typeof value === 'object' && !Array.isArray(value) ? value : null;
+  } catch {
+    // Whatever is wrong with it, it is not what a device signed.
+    return null;
+  }
+}
+
+function proofOf(play: Play, log: DecodedLog, keyOf: KeyLookup): Doubt[] {
+  const key = keyOf(log.deviceId, play.keyId);
+  if (!key) return [unproven(`the registry has no key "${play.keyId}" of device ${log.deviceId}`)];
+  if (key.algorithm !== play.keyAlgorithm || key.validFrom !== play.keyValidFrom)
+    return [unproven(`the registry has another key "${play.keyId}" of device ${log.deviceId} than the one that verified it`)];
+  if (log.keyId !== null && log.keyId !== play.keyId) return [unproven(`it names the key "${log.keyId}", stored is "${play.keyId}"`)];
+  if (!verifies(key, play)) return [unproven(`its signature does not fit the key "${play.keyId}" of device ${log.deviceId}`)];
+  // As the key stood when the log was judged: a later revocation rewrites nothing.
+  const { keyValidFrom: from, keyValidUntil: until } = play;
+  const valid = (from === null || from <= log.endedAt) && (until === null || log.endedAt < until);
+  return valid ? [] : [unproven(`the key "${play.keyId}" was not valid when the play ended`)];
+}
+
+function verifies(key: DeviceKey, play: Play): boolean {
+  try {
+    return verifySignature(key, play.canonical, play.signature);
+  } catch {
+    // A key in the registry that cannot be read proves nothing.
+    return false;
+  }
+}
+
+/** What was signed against what is stored beside it, and the verdict computed again. */
+function verdictOf(play: Play, log: DecodedLog, rules: RuleSettings): Doubt[] {
+  if (play.ruleVersion !== RULE_VERSION)
+    return [
+      { kind: 'verdict_differs', detail: `it was judged by version ${play.ruleVersion} of the rules, this program knows ${RULE_VERSION}` },
+    ];
+  const verdict = classify(log.reportedStatus, log.durationActualMs, log.durationExpectedMs, rules, true);
+  // Content outside of the catalogue may be made not billable by a setting; the other way round there is no excuse.
+  const billable = play.billable || play.contentKnown ? verdict.billable : false;
+  const metres = log.location === null ? null : distanceM(log.location, play.storeLocation);
+  const near =
+    metres === null || play.distanceM === null ? metres === play.distanceM : Math.abs(metres - play.distanceM) <= DISTANCE_TOLERANCE_M;
+  const pairs: readonly (readonly [name: string, stored: unknown, is: unknown])[] = [
+    ['log_id', play.logId, log.logId],
+    ['device_id', play.deviceId, log.deviceId],
+    ['campaign_id', play.campaignId, log.campaignId],
+    ['content_id', play.contentId, log.contentId],
+    ['started_at', play.startedAt, log.startedAt],
+    ['ended_at', play.endedAt, log.endedAt],
+    ['duration_actual', play.durationActualMs, log.durationActualMs],
+    ['duration_expected', play.durationExpectedMs, log.durationExpectedMs],
+    ['reported_status', play.reportedStatus, log.reportedStatus],
+    ['status', play.status, verdict.status],
+    ['billable', play.billable, billable],
+    ['distance_m', near ? metres : play.distanceM, metres],
+  ];
+  return pairs
+    .filter(([, stored, is]) => stored !== is)
+    .map(([name, stored, is]) => ({ kind: 'verdict_differs', detail: `${name} is stored as ${told(stored)} and comes to ${told(is)}` }));
+}
+
+function told(value: unknown): string {
+  return JSON.stringify(value) ?? 'nothing';
+}

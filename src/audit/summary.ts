@@ -1,0 +1,29 @@
+/** The result of an audit for a person. */
+import type { AuditResult } from './audit.ts';
+import { KINDS, type Kind } from './findings.ts';
+
+/** Findings that are spelled out; JSON has more. */
+const MAX_TOLD = 20;
+
+export function summaryOf({ clean, positions, counts, found, findings }: AuditResult): string {
+  const lines: string[] = [];
+  for (const { kind, log_id, position, detail } of findings.slice(0, MAX_TOLD)) {
+    const where = [log_id === null ? '' : `log ${log_id}`, position === null ? '' : `position ${position}`].filter((part) => part !== '');
+    lines.push(`FAULT  ${[kind, ...where].join(', ')}: ${detail}`);
+  }
+  if (findings.length > MAX_TOLD) lines.push(`       and ${findings.length - MAX_TOLD} more, listed by --json`);
+  if (positions) {
+    const { end, settle, loaded, journalId } = positions;
+    lines.push(`journal ${journalId}: positions up to ${end}, settled up to ${settle}, analytics loaded up to ${Math.min(loaded, settle)}`);
+  }
+  lines.push(
+    `${counts.plays} plays in the feed, ${counts.owners} in the archive, ${counts.analytics_rows} rows of analytics compared, ` +
+      `${counts.quarantine} refusals in quarantine, ${counts.waiting} records waiting to be settled; ` +
+      `${counts.proven} signatures and verdicts proven again`,
+  );
+  for (const [kind, count] of Object.entries(found)) lines.push(`${count} ${kind}: ${KINDS[kind as Kind]}`);
+  lines.push(
+    clean ? 'clean: feed, archive and analytics hold the same plays' : 'NOT clean: see docs/operations.md, "The audit finds something"',
+  );
+  return lines.join('\n');
+}
