@@ -110,11 +110,15 @@ function listed(kind: Kind, entry: EntryTypes[Kind]['entry'], stores: ReadonlyMa
   return { kind, id: storeId, name, supplier_id: supplierId, location, region, time_zone: timeZone };
 }
 
-/** Words in any order, each anywhere in the name, the region or the id; without regard to case and marks. */
+/** A shorter part of an id says nothing: nearly every id has it somewhere. */
+const MIN_ID_PART = 4;
+
+/** Words in any order, each anywhere in the name, the region or an id; without regard to case and marks. */
 export function matches(item: Listed, words: readonly string[]): boolean {
   if (words.length === 0) return true;
-  const text = fold(`${item.name ?? ''} ${item.region ?? ''} ${item.id} ${item.supplier_id ?? ''} ${item.advertiser_id ?? ''}`);
-  return words.every((word) => text.includes(word));
+  const text = fold(`${item.name ?? ''} ${item.region ?? ''}`);
+  const ids = `${item.id} ${item.supplier_id ?? ''} ${item.advertiser_id ?? ''}`;
+  return words.every((word) => text.includes(word) || (word.length >= MIN_ID_PART && ids.includes(word)));
 }
 
 export function wordsOf(text: string): string[] {

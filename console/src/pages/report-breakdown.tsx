@@ -37,7 +37,7 @@ export function Breakdown({ query, by }: { readonly query: ReportQuery; readonly
   ];
   return (
     <Card
-      title="By"
+      title={`By ${(BREAKDOWNS.find(({ name }) => name === by)?.label ?? '').toLowerCase()}`}
       actions={
         <>
           <select aria-label="Break down by" value={by} onChange={({ target }) => change({ by: target.value })}>

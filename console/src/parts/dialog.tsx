@@ -15,7 +15,6 @@ export function Dialog({
   useEffect(() => {
     const dialog = ref.current;
     if (dialog && !dialog.open) dialog.showModal();
-    return () => dialog?.close();
   }, []);
   return (
     <dialog ref={ref} aria-labelledby={id} onCancel={onClose} onClose={onClose}>
