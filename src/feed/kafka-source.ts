@@ -27,6 +27,7 @@ export class KafkaFeedSource implements FeedSource {
   #next = new Map<number, number>();
   /** Where each partition begins that analytics has no position of. */
   #first = new Map<number, number>();
+  #endAtFirst = new Map<number, number>();
   /** Where each partition was found to have no more: behind the mark that ends its last transaction. */
   #ends = new Map<number, number>();
   /** Fetched, and not handed out yet, in the order of each partition. */
@@ -68,16 +69,27 @@ export class KafkaFeedSource implements FeedSource {
         for (const [partition, end] of this.#ends) this.#next.set(partition, Math.max(end, this.#next.get(partition) ?? 0));
         return { next: new Map(this.#next), more: false, lagRows: this.#lag(consumer) };
       }
-      for (const [i, { partition, offset, value }] of this.#held.entries()) {
-        if (!batch.add(rowOfMessage(value, `${this.#options.topic}/${partition}/${offset}`), partition, offset)) {
+      for (const [i, message] of this.#held.entries()) {
+        if (!this.#add(message, batch)) {
           this.#held = this.#held.slice(i);
           return { next: new Map(this.#next), more: true, lagRows: this.#lag(consumer) };
         }
-        // Ahead of offsets that hold no play: the marks at the end of transactions, and what was aborted.
-        this.#next.set(partition, offset + 1);
       }
       this.#held = [];
     }
+  }
+
+  /** False when it has to wait for the next batch: there is no room, or it is damaged and those before it are to be loaded first. */
+  #add({ partition, offset, value }: KafkaMessage, batch: RowBatch): boolean {
+    try {
+      if (!batch.add(rowOfMessage(value, `${this.#options.topic}/${partition}/${offset}`), partition, offset)) return false;
+    } catch (error) {
+      if (error instanceof FeedFault && batch.rows > 0) return false;
+      throw error;
+    }
+    // Ahead of offsets that hold no play: the marks at the end of transactions, and what was aborted.
+    this.#next.set(partition, offset + 1);
+    return true;
   }
 
   async #connected(): Promise<KafkaConsumer> {
@@ -121,6 +133,7 @@ export class KafkaFeedSource implements FeedSource {
     if (partitions.length === 0) throw new Error(`the topic "${topic}" is not there`);
     const next = new Map<number, number>();
     const first = new Map<number, number>();
+    const ends = new Map<number, number>();
     for (const { id } of partitions) {
       const { lowOffset, highOffset } = await settled<Watermarks>((done) =>
         consumer.queryWatermarkOffsets(topic, id, CALL_TIMEOUT_MS, done),
@@ -131,31 +144,38 @@ export class KafkaFeedSource implements FeedSource {
       }
       next.set(id, offset);
       first.set(id, lowOffset);
+      ends.set(id, highOffset);
     }
     this.#ends.clear();
     consumer.assign([...next].map(([partition, offset]) => ({ topic, partition, offset })));
     this.#held = [];
     this.#next = next;
     this.#first = first;
+    this.#endAtFirst = ends;
     this.#partitionsAt = performance.now();
   }
 
   #lag(consumer: KafkaConsumer): number {
     let lag = 0;
-    for (const [partition, offset] of this.#next) {
-      try {
-        lag += Math.max(0, consumer.getWatermarkOffsets(this.#options.topic, partition).highOffset - offset);
-      } catch {
-        // Not fetched from yet: nothing is known of it, and the next read will say.
-      }
-    }
+    for (const [partition, offset] of this.#next) lag += Math.max(0, this.#end(consumer, partition) - offset);
     return lag;
+  }
+
+  /** The end as the last fetch told it, or as it was when reading began. */
+  #end(consumer: KafkaConsumer, partition: number): number {
+    const first = this.#endAtFirst.get(partition) ?? 0;
+    try {
+      return Math.max(first, consumer.getWatermarkOffsets(this.#options.topic, partition).highOffset);
+    } catch {
+      // Nothing was fetched from it yet.
+      return first;
+    }
   }
 
   #outside(what: string): FeedFault {
     return new FeedFault(
       `analytics does not fit the feed "${this.#options.topic}" (${what}); it was loaded from another or records were deleted before they ` +
-        'were loaded. See docs/operations.md, "Analytics does not fit the feed".',
+        'were loaded. See docs/operations-kafka.md, "Analytics does not fit the feed".',
     );
   }
 }

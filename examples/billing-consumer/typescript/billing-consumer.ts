@@ -75,5 +75,6 @@ while (!values.once || performance.now() - last < IDLE_MS) {
   for (const { value } of messages) bill(JSON.parse(value.toString('utf8')) as Play);
   if (messages.length > 0) last = performance.now();
 }
-for (const [advertiser, sum] of [...milliseconds].sort()) console.log(`${advertiser} ${(sum / 1000).toFixed(3)}`);
+const lines = [...milliseconds].map(([advertiser, sum]) => `${advertiser} ${(sum / 1000).toFixed(3)}`);
+for (const line of lines.sort()) console.log(line);
 consumer.disconnect(() => process.exit(0));

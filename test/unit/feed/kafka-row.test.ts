@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { assert, property } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FeedFault } from '../../../src/analytics/feed-source.ts';
 import { MAX_PLAY_ROW_BYTES, writePlayRow } from '../../../src/domain/play-row.ts';
@@ -17,8 +17,8 @@ function rowOf(play: Play): Buffer {
 
 describe('the row of a feed record', () => {
   it('I3: is the very row that the embedded feed carries, for every play', () => {
-    fc.assert(
-      fc.property(anyPlay, (play) => {
+    assert(
+      property(anyPlay, (play) => {
         expect(rowOfMessage(valueOf(play), 'here').equals(rowOf(play))).toBe(true);
       }),
     );
