@@ -46,7 +46,8 @@ export class EngineProcess {
       cwd: launch.directory,
       env: { ...process.env, ...launch.env },
       stdio: ['ignore', log, log],
-      detached: launch.outlives,
+      // In a group of its own: Ctrl-C is for the one who started it, who ends it when its time has come.
+      detached: launch.outlives || tied,
     });
     closeSync(log);
     await new Promise<void>((resolve, reject) => {

@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest';
 import { Milestones } from '../../../src/analytics/milestones.ts';
 
+const one = (offset: number) => new Map([[0, offset]]);
+
 /** One partition of journal and feed each; a test moves what it likes. */
 function stage() {
   const at = { journalEnd: 0, settled: 0, feedEnd: 0, loaded: 0 };
   const reached: number[] = [];
-  const one = (offset: number) => new Map([[0, offset]]);
   const milestones = new Milestones(
     {
       journalEnds: async () => one(at.journalEnd),
