@@ -3,7 +3,7 @@
  * version of the schema, told by `ce_type`.
  */
 import { STATUSES } from '../domain/play.ts';
-import { CE_SOURCE, CE_TYPE, POSITION_HEADER } from './kafka-message.ts';
+import { CE_SOURCE, CE_TYPE, POSITION_HEADER } from './envelope.ts';
 
 const uuid = (description: string) => ({ type: 'string', format: 'uuid', pattern: '^[0-9a-f-]{36}$', description });
 const instant = (description: string) => ({

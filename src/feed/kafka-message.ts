@@ -3,11 +3,8 @@ import { formatInstant } from '../domain/timestamp.ts';
 import { readPlayRecord } from '../journal/record.ts';
 import type { TransactionMessage } from '../kafka/transactions.ts';
 import type { MessageHeaders } from '../kafka/client-types.ts';
+import { CE_SOURCE, CE_TYPE, POSITION_HEADER } from './envelope.ts';
 import { feedRecord } from './feed-record.ts';
-
-export const CE_TYPE = 'io.playproof.play.v1';
-export const CE_SOURCE = '/playproof';
-export const POSITION_HEADER = 'journal_position';
 
 /** A position as headers and evidence have it: `<journal_id>/<partition>/<offset>`. */
 export interface JournalPosition {
