@@ -6,6 +6,7 @@ import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readPlayRecord } from '../../src/journal/record.ts';
+import { auditOf } from './audit.ts';
 import { call } from './http.ts';
 import { isAcknowledged, type Ledger, type LedgerEntry } from './ledger.ts';
 import type { Service } from './service.ts';
@@ -112,8 +113,15 @@ export async function differences(service: Service, ledger: Ledger): Promise<str
     ...multisetDifferences('feed', feed, 'archive', readArchive(service)),
     ...multisetDifferences('feed', feed, 'analytics', await readAnalytics(service)),
     ...ledgerDifferences(ledger, feed, await readPages(service, '/api/v1/quarantine')),
+    ...(await auditFindings(service)),
   ];
   return found.length <= MAX_TOLD ? found : [...found.slice(0, MAX_TOLD), `and ${found.length - MAX_TOLD} more differences`];
+}
+
+/** What an operator would be told of the running service. */
+async function auditFindings(service: Service): Promise<string[]> {
+  const { findings } = await auditOf(service.dataDir, 'all', service);
+  return findings.map(({ kind, log_id, position, detail }) => `audit: ${kind} ${log_id} ${position}: ${detail}`);
 }
 
 export function multisetDifferences(nameA: string, a: readonly Copy[], nameB: string, b: readonly Copy[]): string[] {
