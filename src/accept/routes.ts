@@ -110,7 +110,8 @@ export function acceptRoutes(dispatcher: Dispatcher, sendTimes: SendTimes | null
       (request, reply) => take(app, { dispatcher, sendTimes }, request, reply, true),
     );
     // Without this, reading `/playback-logs/{log_id}` would take "batch" for an id.
-    app.get('/api/v1/playback-logs/batch', { config: { access: 'public' }, schema: { hide: true } }, (_request, reply) => {
+    const refuses = { config: { access: 'public', refusesMethod: true }, schema: { hide: true } } as const;
+    app.get('/api/v1/playback-logs/batch', refuses, (_request, reply) => {
       reply.header('allow', 'POST');
       throw new Problem('method_not_allowed', 'This address takes POST.');
     });

@@ -1,15 +1,13 @@
 /** `POST /api/v1/registry/import/preview`: the same document as the import takes, and nothing is changed. */
-import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
+import type { FastifyPluginAsync } from 'fastify';
 import { Type } from 'typebox';
-import type { ImportFormat, RegistryEntries } from '../registry/registry.ts';
-import { charsetFault, readBody } from '../server/body.ts';
+import { importBodyOf, takeImportBodies } from '../registry/import-body.ts';
+import type { RegistryEntries } from '../registry/registry.ts';
 import { Nullable, problemResponses } from '../server/schemas.ts';
-import { compileValidator } from '../server/validation.ts';
 import { CHANGES, PREVIEW_KINDS, previewImport } from './import-preview.ts';
 
 /** A person looks at it; a larger document goes through the command line. */
 const MAX_PREVIEW_BYTES = 16 * 1024 * 1024;
-const FORMATS: Readonly<Record<string, ImportFormat>> = { 'application/json': 'json', 'application/x-ndjson': 'ndjson' };
 const Count = Type.Integer({ minimum: 0 });
 
 const PreviewSchema = Type.Object(
@@ -29,22 +27,9 @@ const PreviewSchema = Type.Object(
   { description: 'What the import would do' },
 );
 
-interface PreviewBody {
-  readonly bytes: Buffer<ArrayBuffer>;
-  readonly format: ImportFormat;
-}
-
 export function previewRoutes(registry: RegistryEntries): FastifyPluginAsync {
   return async (app) => {
-    app.removeAllContentTypeParsers();
-    for (const [type, format] of Object.entries(FORMATS)) {
-      app.addContentTypeParser(type, async (request: FastifyRequest, stream: FastifyRequest['raw']): Promise<PreviewBody> => {
-        const fault = charsetFault(request);
-        if (fault) throw fault;
-        return { bytes: await readBody(stream, MAX_PREVIEW_BYTES, app.bodyBudget), format };
-      });
-    }
-    app.setValidatorCompiler((part) => (part.httpPart === 'body' ? () => true : compileValidator(part)));
+    takeImportBodies(app, MAX_PREVIEW_BYTES);
     app.post('/api/v1/registry/import/preview', {
       config: { access: 'admin' },
       bodyLimit: MAX_PREVIEW_BYTES,
@@ -69,7 +54,7 @@ export function previewRoutes(registry: RegistryEntries): FastifyPluginAsync {
         },
       },
       handler: async (request) => {
-        const { bytes, format } = request.body as PreviewBody;
+        const { bytes, format } = importBodyOf(request);
         try {
           return await previewImport(registry, bytes, format);
         } finally {

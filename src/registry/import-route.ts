@@ -1,10 +1,9 @@
 /** `POST /api/v1/registry/import`: the body goes to the registry as it came, to be read on another thread. */
-import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
+import type { FastifyPluginAsync } from 'fastify';
 import { Type } from 'typebox';
-import { charsetFault, readBody } from '../server/body.ts';
 import { problemResponses } from '../server/schemas.ts';
-import { compileValidator } from '../server/validation.ts';
-import { type ImportFormat, MAX_IMPORT_BYTES, type RegistryImport } from './registry.ts';
+import { importBodyOf, takeImportBodies } from './import-body.ts';
+import { MAX_IMPORT_BYTES, type RegistryImport } from './registry.ts';
 import { CampaignObject, ContentObject, DeviceImport, ImportAnswer, StoreObject } from './schemas.ts';
 
 const Document = Type.Object({
@@ -13,25 +12,10 @@ const Document = Type.Object({
   campaigns: Type.Optional(Type.Array(CampaignObject)),
   contents: Type.Optional(Type.Array(ContentObject)),
 });
-const FORMATS: Readonly<Record<string, ImportFormat>> = { 'application/json': 'json', 'application/x-ndjson': 'ndjson' };
-
-interface ImportBody {
-  readonly bytes: Buffer<ArrayBuffer>;
-  readonly format: ImportFormat;
-}
 
 export function importRoute(registry: RegistryImport): FastifyPluginAsync {
   return async (app) => {
-    app.removeAllContentTypeParsers();
-    for (const [type, format] of Object.entries(FORMATS)) {
-      app.addContentTypeParser(type, async (request: FastifyRequest, stream: FastifyRequest['raw']): Promise<ImportBody> => {
-        const fault = charsetFault(request);
-        if (fault) throw fault;
-        return { bytes: await readBody(stream, MAX_IMPORT_BYTES, app.bodyBudget), format };
-      });
-    }
-    // The import checks each entry itself and names its line; here the body's schema is documentation.
-    app.setValidatorCompiler((part) => (part.httpPart === 'body' ? () => true : compileValidator(part)));
+    takeImportBodies(app, MAX_IMPORT_BYTES);
     app.post('/api/v1/registry/import', {
       config: { access: 'admin' },
       bodyLimit: MAX_IMPORT_BYTES,
@@ -59,7 +43,7 @@ export function importRoute(registry: RegistryImport): FastifyPluginAsync {
         },
       },
       handler: async (request) => {
-        const { bytes, format } = request.body as ImportBody;
+        const { bytes, format } = importBodyOf(request);
         const { length } = bytes;
         try {
           return await registry.importDocument(bytes, format);

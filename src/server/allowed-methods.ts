@@ -1,13 +1,25 @@
 /** Which methods an address takes, for 405 and its Allow header: Fastify knows routes, but not the routes of a wrong method. */
 import type { FastifyInstance } from 'fastify';
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The route answers 405: it is there only to keep its address from being taken for another one's parameter. */
+    refusesMethod?: true;
+  }
+}
+
 export class AllowedMethods {
+  /** `GET /an/address` for each route that only refuses. */
+  readonly #refused = new Set<string>();
   readonly #byPattern = new Map<string, { readonly matcher: RegExp; readonly methods: Set<string> }>();
 
   /** Watches the registration of routes in this scope and those below. */
   watch(app: FastifyInstance): void {
     app.addHook('onRoute', (route) => {
-      for (const method of [route.method].flat()) this.#add(route.url, method);
+      for (const method of [route.method].flat()) {
+        if (route.config?.refusesMethod) this.#refused.add(`${method} ${route.url}`);
+        else this.#add(route.url, method);
+      }
     });
   }
 
@@ -18,7 +30,7 @@ export class AllowedMethods {
     for (const entry of this.#byPattern.values()) {
       if (entry.matcher.test(path)) for (const method of entry.methods) methods.add(method);
     }
-    return [...methods].sort();
+    return [...methods].filter((method) => !this.#refused.has(`${method} ${path}`)).sort();
   }
 
   #add(url: string, method: string): void {

@@ -83,7 +83,8 @@ const PROBLEM = 'application/problem+json';
 
 describe('methods and types', () => {
   test.each([
-    ['PUT', '/api/v1/playback-logs/batch', 'GET, HEAD, POST'],
+    ['PUT', '/api/v1/playback-logs/batch', 'POST'],
+    ['GET', '/api/v1/playback-logs/batch', 'POST'],
     ['PUT', '/api/v1/playback-logs', 'GET, HEAD, POST'],
     ['DELETE', '/api/v1/feed', 'GET, HEAD'],
     ['POST', '/health/live', 'GET, HEAD'],
@@ -129,6 +130,16 @@ describe('methods and types', () => {
 });
 
 describe('bodies', () => {
+  test.each(['/api/v1/registry/import', '/api/v1/registry/import/preview'])('none at all to %s: 400 malformed', async (path) => {
+    for (const headers of [{}, { 'content-type': 'application/json' }]) {
+      const answer = await call(service, path, { method: 'POST', headers });
+      expect(answer.json).toMatchObject({ status: 400, code: 'malformed' });
+    }
+    // Without a line there is nothing to import, and that is no fault.
+    const nothing = await call(service, path, { method: 'POST', headers: { 'content-type': 'application/x-ndjson' } });
+    expect(nothing.status).toBe(200);
+  });
+
   test.each([
     ['nothing', ''],
     ['bad UTF-8', Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x7d])],

@@ -1,0 +1,35 @@
+/** The body of an import and of its preview: as it came, to be read on another thread. */
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { charsetFault, readBody } from '../server/body.ts';
+import { Problem } from '../server/problem.ts';
+import { compileValidator } from '../server/validation.ts';
+import type { ImportFormat } from './registry.ts';
+
+const FORMATS: Readonly<Record<string, ImportFormat>> = { 'application/json': 'json', 'application/x-ndjson': 'ndjson' };
+
+export interface ImportBody {
+  readonly bytes: Buffer<ArrayBuffer>;
+  readonly format: ImportFormat;
+}
+
+/** Makes the routes of this scope take such bodies. `bytes.length` bytes are then taken from the budget, and the route gives them back. */
+export function takeImportBodies(app: FastifyInstance, limitBytes: number): void {
+  app.removeAllContentTypeParsers();
+  for (const [type, format] of Object.entries(FORMATS)) {
+    app.addContentTypeParser(type, async (request: FastifyRequest, stream: FastifyRequest['raw']): Promise<ImportBody> => {
+      const fault = charsetFault(request);
+      if (fault) throw fault;
+      return { bytes: await readBody(stream, limitBytes, app.bodyBudget), format };
+    });
+  }
+  // The import checks each entry itself and names its line; here the body's schema is documentation.
+  app.setValidatorCompiler((part) => (part.httpPart === 'body' ? () => true : compileValidator(part)));
+}
+
+/** @throws Problem malformed where there is none: Fastify asks no parser about a request without a body. */
+export function importBodyOf(request: FastifyRequest): ImportBody {
+  if (request.body === undefined || request.body === null) {
+    throw new Problem('malformed', 'The body is empty; send the document to import.');
+  }
+  return request.body as ImportBody;
+}
