@@ -47,12 +47,15 @@ export interface AuditResult {
   readonly findings: readonly Finding[];
 }
 
+/** A running service writes the mark all the time: it may be met half written, but not again and again. */
+const MARK_ATTEMPTS = 5;
+
 export async function audit(input: AuditInput): Promise<AuditResult> {
   const { copies, progress, keyOf, rules } = input;
   const findings = new Findings();
   // In this order: each of the first two never is ahead of the next.
   const feeds = await input.analytics.loaded();
-  const mark = input.readMark();
+  const mark = markOf(input, findings);
   const positions = checkPositions(copies.positions(), mark, feeds, findings);
   const counts = { plays: 0, owners: 0, analytics_rows: 0, waiting: 0, quarantine: 0, proven: 0 };
   if (positions) {
@@ -75,4 +78,16 @@ export async function audit(input: AuditInput): Promise<AuditResult> {
     found: Object.fromEntries(findings.byKind),
     findings: findings.listed,
   };
+}
+
+function markOf({ readMark }: AuditInput, findings: Findings): MarkState | null {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return readMark();
+    } catch (error) {
+      if (attempt < MARK_ATTEMPTS) continue;
+      findings.add('position_wrong', {}, error instanceof Error ? error.message : String(error));
+      return null;
+    }
+  }
 }

@@ -2,11 +2,17 @@
 const TERMINAL_EVERY_MS = 200;
 const LINE_EVERY_MS = 5_000;
 
+/** Where it is told: a stream such as stderr. */
+export interface ProgressOut {
+  readonly isTTY?: boolean;
+  write(text: string): unknown;
+}
+
 export class Progress {
-  readonly #out: NodeJS.WriteStream;
+  readonly #out: ProgressOut;
   #told: number;
 
-  constructor(out: NodeJS.WriteStream = process.stderr) {
+  constructor(out: ProgressOut = process.stderr) {
     this.#out = out;
     this.#told = performance.now();
   }

@@ -26,7 +26,7 @@ export class Sample {
   takes(seq: number): boolean {
     if (typeof this.#size === 'string') return this.#size === 'all';
     if (seq < this.#next) return false;
-    this.#stretches = Math.max(this.#stretches, Math.floor((seq - 1) / this.#stretch) + 1);
+    this.#stretches = Math.max(this.#stretches, Math.floor((seq - 1) / this.#stretch)) + 1;
     this.#aim();
     return true;
   }

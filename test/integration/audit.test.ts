@@ -9,6 +9,7 @@ import { LOADED_NAMES } from '../../src/analytics/schema.ts';
 import { HASH_AT } from '../../src/journal/record.ts';
 import { auditOf, found } from '../support/audit.ts';
 import { call, send, sendBatch } from '../support/http.ts';
+import { Load } from '../support/load.ts';
 import { waitComplete } from '../support/oracle.ts';
 import { importWorld, makeWorld, play, type World } from '../support/registry.ts';
 import { ADMIN_TOKEN, makeDataDir, removeDataDir, Service } from '../support/service.ts';
@@ -314,6 +315,25 @@ test('analytics that was never loaded is behind, not at fault', async () => {
 });
 
 describe('beside a running service', () => {
+  test('while logs come in, are settled and loaded, nothing is mistaken for a fault', async () => {
+    const directory = planted();
+    const service = await Service.start({ dataDir: directory, env: { PLAYPROOF_QUARANTINE_PER_DEVICE: '5' } });
+    try {
+      const load = new Load(world, 17);
+      load.start(4, () => service.url);
+      for (let i = 0; i < 4; i += 1) expect(await auditOf(directory, 'all', service)).toMatchObject({ clean: true, findings: [] });
+      await load.stop();
+      await load.drain(service.url);
+      await waitComplete(service);
+      const { clean, counts, positions } = await auditOf(directory, 'all', service);
+      expect([clean, counts.waiting, positions?.settle]).toEqual([true, 0, positions?.end]);
+      expect(counts.plays).toBeGreaterThan(100);
+      expect(counts).toMatchObject({ owners: counts.plays, analytics_rows: counts.plays, proven: counts.plays });
+    } finally {
+      await service.stop();
+    }
+  });
+
   test('faults are found over HTTP as well; without access a sentence says what to give', async () => {
     const directory = planted('DELETE FROM owners WHERE seq = ?', at(5).seq);
     const service = await Service.start({ dataDir: directory });

@@ -12,7 +12,7 @@ export async function auditOf(dataDir: string, signatures: SampleSize = 'all', s
   const config = loadConfig({ PLAYPROOF_DATA_DIR: path.join(dataDir, 'data'), PLAYPROOF_ADMIN_TOKEN: ADMIN_TOKEN });
   const engines = await openForAudit(config, { url: service?.url ?? null, token: null });
   try {
-    return await audit({ ...engines, rules: config.rules, signatures, progress: new Progress() });
+    return await audit({ ...engines, rules: config.rules, signatures, progress: new Progress({ write: () => {} }) });
   } finally {
     await engines.close();
   }
