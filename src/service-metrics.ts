@@ -7,6 +7,8 @@ export interface MetricSources {
   readonly counters: Counters;
   readonly inFlight: () => { readonly requests: number; readonly bytes: number };
   readonly analytics: () => { readonly loadedOffset: number | null; readonly rowsLoaded: number; readonly restarts: number };
+  /** How far settling and loading are behind, where the counters do not tell; null: this process cannot know, and shows nothing. */
+  readonly lags?: { readonly journal: () => number | null; readonly analytics: () => number | null };
 }
 
 /** Name in the shared counters, name and help in the exposition. All of these only grow. */
@@ -23,11 +25,20 @@ const TOTALS: readonly (readonly [CounterName, string, string])[] = [
   ['settleFailures', 'playproof_settle_failures_total', 'Steps of settling that failed and are tried again'],
 ];
 
-export function serviceMetrics({ counters, inFlight, analytics }: MetricSources): Registry {
+export function serviceMetrics({ counters, inFlight, analytics, lags }: MetricSources): Registry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const gauge = (name: string, help: string, read: () => number): void => {
-    const made: Gauge = new Gauge({ name, help, registers: [registry], collect: () => made.set(read()) });
+  const gauge = (name: string, help: string, read: () => number | null): void => {
+    const made: Gauge = new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect: () => {
+        const value = read();
+        if (value === null) made.remove();
+        else made.set(value);
+      },
+    });
   };
   const total = (name: string, help: string, read: () => number): void => {
     const made: Counter = new Counter({
@@ -41,10 +52,10 @@ export function serviceMetrics({ counters, inFlight, analytics }: MetricSources)
     });
   };
   for (const [counter, name, help] of TOTALS) total(name, help, () => counters.get(counter));
-  gauge('playproof_journal_lag_records', 'Journal records that are not settled yet', () => counters.get('end') - counters.get('settled'));
-  gauge('playproof_analytics_lag_records', 'Upper bound of the settled records that are not in analytics yet', () =>
-    Math.max(0, counters.get('settled') - (analytics().loadedOffset ?? 0)),
-  );
+  const waiting = lags?.journal ?? ((): number => counters.get('end') - counters.get('settled'));
+  gauge('playproof_journal_lag_records', 'Journal records that are not settled yet', waiting);
+  const unloaded = lags?.analytics ?? ((): number => Math.max(0, counters.get('settled') - (analytics().loadedOffset ?? 0)));
+  gauge('playproof_analytics_lag_records', 'Upper bound of the settled records that are not in analytics yet', unloaded);
   total('playproof_analytics_rows_loaded_total', 'Plays loaded into analytics by the process that runs now', () => analytics().rowsLoaded);
   total('playproof_analytics_restarts_total', 'How often the analytics process had to be started again', () => analytics().restarts);
   gauge('playproof_in_flight_requests', 'Requests with logs that are not answered yet', () => inFlight().requests);

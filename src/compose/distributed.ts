@@ -67,6 +67,8 @@ export async function composeDistributed(surroundings: Surroundings, parts: Dist
     counters,
     inFlight: () => dispatcher?.inFlight ?? { requests: 0, bytes: 0 },
     analytics: () => loader?.status() ?? { loadedOffset: null, rowsLoaded: 0, restarts: 0 },
+    // A settler knows of its own partitions; together they know all.
+    lags: { journal: () => settler?.status?.backlog ?? null, analytics: () => loader?.status().lagRows ?? null },
   });
   const ready = (): CheckResult => readiness(dispatcher && { open: parts.journalOpen(counters) }, settler, loader);
   const query = roles.has('query') ? openQuery(surroundings, engines, feedSignal, loader) : null;

@@ -105,6 +105,17 @@ test('a role is ready by what it needs itself', async () => {
   expect((await send(loader, play(world).body)).status).toBe(404);
 });
 
+async function lagsOf(service: Service): Promise<string[]> {
+  const { text } = await call(service, '/metrics');
+  return text.split('\n').filter((line) => /^playproof_\w+_lag_records/.test(line));
+}
+
+test('lags are shown by the processes that know them', async () => {
+  expect(await lagsOf(nodes[0])).toEqual([]);
+  expect(await lagsOf(settler)).toEqual(['playproof_journal_lag_records 0']);
+  expect(await lagsOf(loader)).toEqual(['playproof_analytics_lag_records 0']);
+});
+
 test('ClickHouse away: accepting and settling go on, reports say so, and it converges', { timeout: TEST_MS }, async () => {
   const before = acknowledged();
   await installation.clickHouse.kill();

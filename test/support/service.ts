@@ -89,15 +89,29 @@ export class Service {
     return service;
   }
 
+  /** Resolves when its address is known; it may not be ready yet. */
+  async listening(): Promise<void> {
+    const until = performance.now() + READY_WITHIN_MS;
+    while (!this.#listens()) {
+      if (performance.now() > until) throw new Error(`the service did not listen within ${READY_WITHIN_MS} ms:\n${this.#output}`);
+      await sleep(POLL_MS);
+    }
+  }
+
   async ready(): Promise<void> {
     const until = performance.now() + READY_WITHIN_MS;
     while (performance.now() < until) {
-      if (this.#exit) throw new Error(`the service ended before it was ready (${JSON.stringify(this.#exit)}):\n${this.#output}`);
-      this.#url ??= /http:\/\/127\.0\.0\.1:\d+/.exec(this.#output)?.[0] ?? null;
-      if (this.#url !== null && (await answersReady(this.#url))) return;
+      if (this.#listens() && (await answersReady(this.url))) return;
       await sleep(POLL_MS);
     }
     throw new Error(`the service was not ready within ${READY_WITHIN_MS} ms:\n${this.#output}`);
+  }
+
+  /** @throws Error when it has ended. */
+  #listens(): boolean {
+    if (this.#exit) throw new Error(`the service ended before it was ready (${JSON.stringify(this.#exit)}):\n${this.#output}`);
+    this.#url ??= /listens at (http:\/\/127\.0\.0\.1:\d+)/.exec(this.#output)?.[1] ?? null;
+    return this.#url !== null;
   }
 
   get url(): string {
