@@ -108,7 +108,7 @@ export async function setStage(): Promise<Stage> {
 }
 
 /** As `npm ci` does it, so that the tests look at the sources as they are. */
-function buildConsole(): void {
+export function buildConsole(): void {
   execFileSync(process.execPath, [fileURLToPath(new URL('../../console/scripts/build.mjs', import.meta.url))], { stdio: 'pipe' });
 }
 

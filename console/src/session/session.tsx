@@ -31,6 +31,7 @@ interface Access {
 
 const Context = createContext<Access | null>(null);
 const KEY = 'playproof-token';
+const DEMO_LOOK_MS = 1_500;
 
 export function SessionProvider({ children }: { readonly children: ReactNode }) {
   const [signIn, setSignIn] = useState<SignIn>({ state: 'looking' });
@@ -62,6 +63,12 @@ export function SessionProvider({ children }: { readonly children: ReactNode }) 
   }, [enter, leave]);
 
   useEffect(again, [again]);
+  // A demonstration has its administrator at once, and the other roles when its fleet is registered.
+  useEffect(() => {
+    if (demo.length !== 1) return undefined;
+    const timer = setInterval(() => void demoTokens().then(setDemo), DEMO_LOOK_MS);
+    return () => clearInterval(timer);
+  }, [demo.length]);
   const access = useMemo(() => ({ signIn, enter, leave, again, demo }), [signIn, enter, leave, again, demo]);
   return <Context value={access}>{children}</Context>;
 }
