@@ -38,12 +38,13 @@ export async function run(config: Config, options: RunOptions = {}): Promise<Run
     ended.resolve(1);
   };
   const compose = await COMPOSITIONS[config.profile]();
-  const { authenticate, newAdminToken, plugins, health, metrics, close: closeEngines } = await compose({ config, logger, die, ...options });
+  const composition = await compose({ config, logger, die, ...options });
+  const { authenticate, newAdminToken, plugins, health, metrics } = composition;
   const app = await buildApp({ config, logger, authenticate, plugins, health, metrics });
   const address = await app.listen({ host: config.host, port: config.port });
   const close = async (): Promise<void> => {
     await app.close();
-    await closeEngines();
+    await composition.close();
     ended.resolve(0);
   };
   return { address, newAdminToken, close, closed: ended.promise };

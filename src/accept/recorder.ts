@@ -113,10 +113,7 @@ export class Recorder {
       await repeat.done;
     }
     // From here to the append nothing waits, so that no other request comes between looking and entering.
-    let finish: () => void = () => {};
-    const done = new Promise<void>((resolve) => {
-      finish = resolve;
-    });
+    const { promise: done, resolve: finish } = Promise.withResolvers<void>();
     const entered: string[] = [];
     const results: Recorded[] = [];
     for (let log = 0; log < request.logs; log += 1) {

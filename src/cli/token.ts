@@ -25,13 +25,13 @@ export function addToken(program: Command): void {
     .action(async ({ role, supplier, advertiser, label }: Options) => {
       const { TokenRequestError } = await import('../registry/token-rules.ts');
       try {
-        const token = await create({
+        const made = await create({
           role,
           ...(supplier !== undefined && { supplierId: supplier }),
           ...(advertiser !== undefined && { advertiserId: advertiser }),
           ...(label !== undefined && { label }),
         });
-        console.log(token);
+        console.log(made);
       } catch (error) {
         if (error instanceof TokenRequestError) throw new CommandFailed(`${error.message}.`, EXIT_USAGE);
         throw error;
@@ -55,7 +55,7 @@ async function create(request: TokenRequest): Promise<string> {
   const { Tokens } = await import('../registry/tokens.ts');
   const db = openForWriting(path.join(dataDir, REGISTRY_FILE));
   try {
-    return await new Tokens(db, adminToken).createToken(request);
+    return new Tokens(db, adminToken).createToken(request);
   } finally {
     db.close();
   }
