@@ -74,6 +74,11 @@ export class Load {
     );
   }
 
+  /** Sends the newest `count` logs in one batch again. */
+  async resend(url: string, count: number): Promise<void> {
+    await this.send(url, this.ledger.entries().slice(-count));
+  }
+
   #below(n: number): number {
     return Math.floor(this.#random() * n);
   }

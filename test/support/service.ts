@@ -18,6 +18,8 @@ export interface ServiceOptions {
   readonly dataDir: string;
   /** Further settings, such as PLAYPROOF_FAILPOINT. */
   readonly env?: Readonly<Record<string, string>>;
+  /** A program and its arguments that start the service in their own place, such as `strace -D …`. */
+  readonly under?: readonly string[];
   /** In a process group of its own, so that a signal can be sent to the whole group. */
   readonly group?: boolean;
   /** Called as soon as the process exists, before it listens. */
@@ -65,7 +67,8 @@ export class Service {
 
   /** Starts the process without waiting for it. */
   static spawn(options: ServiceOptions): Service {
-    const child = spawn(process.execPath, [ENTRY, 'start'], {
+    const [program = process.execPath, ...args] = [...(options.under ?? []), process.execPath, ENTRY, 'start'];
+    const child = spawn(program, args, {
       cwd: options.dataDir,
       detached: options.group ?? false,
       stdio: ['ignore', 'pipe', 'pipe'],
