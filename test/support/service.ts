@@ -67,7 +67,7 @@ export class Service {
 
   /** Starts the process without waiting for it. */
   static spawn(options: ServiceOptions): Service {
-    const [program = process.execPath, ...args] = [...(options.under ?? []), process.execPath, ENTRY, 'start'];
+    const [program, ...args] = [...(options.under ?? []), process.execPath, ENTRY, 'start'];
     const child = spawn(program, args, {
       cwd: options.dataDir,
       detached: options.group ?? false,
