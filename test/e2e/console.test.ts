@@ -165,6 +165,20 @@ describe('proof of play', () => {
     });
   });
 
+  it('is printed whole, in black on white, with nothing to click', async () => {
+    await inTab({ token: stage.tokens.operator, scheme: 'dark' }, async ({ page }) => {
+      await page.goto('/console/plays?by=device_id&span=24h');
+      await page.getByRole('region', { name: 'Plays by part' }).locator('tbody tr').first().waitFor();
+      expect((await page.pdf()).subarray(0, 5).toString()).toBe('%PDF-');
+      await page.emulateMedia({ media: 'print' });
+      // The heads of columns stay; they read as what they are.
+      expect(await page.locator('button:visible:not(th button)').count()).toBe(0);
+      expect(await page.getByRole('region', { name: 'Plays by part' }).locator('tbody tr').count()).toBe(stage.world.screens.length);
+      await page.getByText(/^Printed/).waitFor();
+      expect(await page.evaluate("getComputedStyle(document.querySelector('.card')).backgroundColor")).toBe('rgb(255, 255, 255)');
+    });
+  });
+
   it('says why it is empty, and takes a spoilt address for what can be read of it', async () => {
     await inTab({ token: stage.tokens.operator }, async ({ page }) => {
       await page.goto('/console/plays?from=2020-01-01T00:00:00Z&to=2020-01-02T00:00:00Z');

@@ -1,5 +1,6 @@
 /** A table that scrolls on its own where it is too wide, with columns that can be sorted. */
-import { type ReactNode, useState } from 'react';
+import { type ReactNode, useEffect, useState } from 'react';
+import { flushSync } from 'react-dom';
 
 export interface Column<Row> {
   readonly key: string;
@@ -24,6 +25,12 @@ interface Props<Row> {
 export function Table<Row>({ caption, columns, rows, rowKey, empty, limit = 50, foot }: Props<Row>) {
   const [sort, setSort] = useState<{ readonly key: string; readonly down: boolean } | null>(null);
   const [all, setAll] = useState(false);
+  // What is printed is whole: nobody can click on paper.
+  useEffect(() => {
+    const showAll = (): void => flushSync(() => setAll(true));
+    addEventListener('beforeprint', showAll);
+    return () => removeEventListener('beforeprint', showAll);
+  }, []);
   if (rows.length === 0) return <div className="empty">{empty ?? 'Nothing here.'}</div>;
   const sorted = sortedBy(rows, columns.find(({ key }) => key === sort?.key)?.value, sort?.down ?? false);
   const shown = all ? sorted : sorted.slice(0, limit);
