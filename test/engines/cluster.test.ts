@@ -158,8 +158,16 @@ test('a broker that stands still: 503 within the bound of an append, and it conv
   expect([status, json.code, json.retryable]).toEqual([503, 'unavailable', true]);
   // The brokers have 10 s to confirm; the rest is for a machine that does other things too.
   expect(performance.now() - began).toBeLessThan(25_000);
+  // A node that starts now listens, and is not ready before the brokers answer.
+  const third = installation.spawn('accept-3', 'accept');
+  await third.listening();
+  const readiness = await call(third, '/health/ready');
+  expect([readiness.status, readiness.json.checks.accept.ok]).toEqual([503, false]);
+  expect((await send(third, play(world).body)).status).toBe(503);
   installation.kafka.resume();
   await load.send(nodes[1].url, [log]);
+  await third.ready();
+  await load.send(third.url, [log, play(world)]);
   load.start(2, bothNodes());
   await sleep(2_000);
   await load.stop();
