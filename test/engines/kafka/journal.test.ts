@@ -31,8 +31,20 @@ function openJournal({ client, config, topics }: Place, over: { maxWaitingRows?:
   });
 }
 
-/** Everything in the journal: partition, offset, key and record, as any other client reads it. */
-async function contents({ client, config, topics }: Place) {
+/** Everything in the journal; a broker that has just come back leads its partitions a moment later. */
+async function contents(place: Place) {
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      return await read(place);
+    } catch (error) {
+      if (attempt === 20) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+  }
+}
+
+/** Partition, offset, key and record, as any other client reads them. */
+async function read({ client, config, topics }: Place) {
   const reader = await CommittedReader.open(client, config);
   try {
     const found: { partition: number; offset: number; key: string | null; record: Buffer }[] = [];
