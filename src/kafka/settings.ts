@@ -31,6 +31,8 @@ export function connectionConfig(settings: KafkaSettings): RdKafkaConfig {
     'client.id': 'playproof',
     'bootstrap.servers': settings.brokers,
     'security.protocol': security,
+    // A broker that is back is found again within this time; librdkafka's own 10 s are as long as an append may take.
+    'reconnect.backoff.max.ms': 2_000,
     // A broker may close idle connections; librdkafka opens them again by itself.
     'log.connection.close': false,
     ...given('ssl.ca.location', settings.caFile),
