@@ -100,8 +100,9 @@ export async function composeDistributed(surroundings: Surroundings, parts: Dist
     health: { live: () => ({ ok: true, checks: { process: { ok: true } } }), ready },
     metrics,
     close: async () => {
-      await dispatcher?.close();
+      // Before the writer: on an edge box it reads the writer's file, which is emptied in order only once nobody else has it open.
       await settler?.stop();
+      await dispatcher?.close();
       await loader?.stop();
       await query?.close();
       await tokens.close();
