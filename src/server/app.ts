@@ -16,6 +16,7 @@ import { answerError } from './errors.ts';
 import { type Health, healthRoutes } from './health.ts';
 import { metricsRoutes, type RequestObserver, requestObserver } from './metrics.ts';
 import { addOpenApi, openApiRoutes } from './openapi.ts';
+import { countReading } from './pipelining.ts';
 import { Problem } from './problem.ts';
 import { compileValidator } from './validation.ts';
 
@@ -131,8 +132,11 @@ function addRequestHooks(app: FastifyInstance, closing: AbortSignal, allowed: Al
     reply.header('request-id', request.id);
     reply.header('x-content-type-options', 'nosniff');
     const { headers, httpVersion } = request.raw;
+    const tooMany = countReading(request, reply);
     if (closing.aborted) {
       done(new Problem('unavailable', 'The service is being stopped; send again.', { retryAfter: 1 }));
+    } else if (tooMany) {
+      done(tooMany);
     } else if (headers.host === undefined && httpVersion === '1.1') {
       done(new Problem('malformed', 'An HTTP/1.1 request names its Host.'));
     } else if (request.is404) {

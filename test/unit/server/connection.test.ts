@@ -162,6 +162,17 @@ test('bodies of all connections together are bounded: overloaded, with Retry-Aft
 });
 
 describe('slow clients', () => {
+  test('requests without end over one connection whose answers are not read: the first are answered, the others are overloaded', async () => {
+    const ask = (n: number): string =>
+      `GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n`.repeat(n - 1) + 'GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+    const statuses = async (n: number): Promise<number[]> => {
+      const { status, body } = await exchange(toy.port, (socket) => void socket.write(ask(n)));
+      return [status, ...Array.from(body.matchAll(/HTTP\/1\.1 (\d+)/g), ([, code]) => Number(code))];
+    };
+    expect(await statuses(4)).toEqual([200, 200, 200, 200]);
+    expect(await statuses(50)).toEqual(Array.from({ length: 50 }, (_, i) => (i < 4 ? 200 : 503)));
+  });
+
   test('a body that does not arrive in time: 408, and a head that does not: 408', async () => {
     const impatient = await startToyApp({ config: { requestTimeoutMs: 1_000, maxInFlightBytes: 1_000_000 } });
     try {
