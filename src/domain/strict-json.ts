@@ -5,6 +5,7 @@
  */
 import { isAscii } from 'node:buffer';
 import { afterSpace, afterString, type Extent, measure } from './json-scan.ts';
+import { parseNames } from './json-names.ts';
 import { memberPointer } from './json-pointer.ts';
 import { MAX_BATCH_BYTES, MAX_JSON_DEPTH, MAX_LOG_BYTES } from './limits.ts';
 
@@ -226,7 +227,7 @@ function parse(body: Uint8Array): ReadResult<{ text: string; value: unknown }> {
     }
   }
   try {
-    return { ok: true, value: { text, value: JSON.parse(text) as unknown } };
+    return { ok: true, value: { text, value: parseNames(text) } };
   } catch (error) {
     // V8's message can quote what was sent; where it gives the place, that is all that is passed on.
     const position = /at position \d+/.exec(error instanceof Error ? error.message : '');
