@@ -113,20 +113,41 @@ async function startInstallation(stack: Stack, dir: string): Promise<DemoService
   return { address: balancer.url, adminToken, close: () => stack.stop() };
 }
 
+const USAGE = `usage: npm run demo:cluster -- [--for SECONDS] [--screens 1 to 1000] [--seed TEXT]
+
+The demonstration on Kafka, a MongoDB server and ClickHouse over HTTP, with two accepting nodes, a settler and a loader.
+`;
+
+interface Options {
+  readonly seconds: number;
+  readonly screens: number;
+  readonly seed: string;
+}
+
+/** Null: the options make no sense. */
+function optionsOf(values: { readonly for: string; readonly screens: string; readonly seed: string }): Options | null {
+  const options = { seconds: Number(values.for), screens: Number(values.screens), seed: values.seed };
+  const sound = options.seconds >= 1 && options.seconds <= 86_400;
+  return sound && Number.isInteger(options.screens) && options.screens >= 1 && options.screens <= 1_000 ? options : null;
+}
+
 async function main(): Promise<number> {
   const { values } = parseArgs({
+    strict: false,
     options: {
       for: { type: 'string', default: '30' },
       screens: { type: 'string', default: '24' },
       seed: { type: 'string', default: '1' },
+      help: { type: 'boolean', short: 'h', default: false },
     },
   });
-  const seconds = Number(values.for);
-  const screens = Number(values.screens);
-  if (!(seconds >= 1 && seconds <= 86_400) || !(Number.isInteger(screens) && screens >= 1 && screens <= 1_000)) {
-    process.stderr.write('usage: npm run demo:cluster -- [--for SECONDS] [--screens 1 to 1000] [--seed TEXT]\n');
-    return 2;
+  const { help, for: span, screens: count, seed: text, ...unknown } = values;
+  const options = Object.keys(unknown).length === 0 ? optionsOf({ for: String(span), screens: String(count), seed: String(text) }) : null;
+  if (help === true || options === null) {
+    (help === true ? process.stdout : process.stderr).write(USAGE);
+    return help === true ? 0 : 2;
   }
+  const { seconds, screens, seed } = options;
   const dir = await mkdtemp(path.join(tmpdir(), 'playproof-cluster-'));
   const stack = new Stack();
   const interrupt = new AbortController();
@@ -138,7 +159,7 @@ async function main(): Promise<number> {
   try {
     code = await runDemo({
       forMs: seconds * 1_000,
-      seed: values.seed,
+      seed,
       screens,
       dir,
       start: () => startInstallation(stack, dir),
