@@ -79,7 +79,7 @@ export class MongoConnection {
       this.#came();
       return result;
     } catch (cause) {
-      if (!(cause instanceof MongoError || cause instanceof TookTooLong)) {
+      if (!(cause instanceof MongoError || cause instanceof TookTooLong || isConnectionFault(cause))) {
         if (!(cause instanceof MongoUnavailable)) this.#came();
         throw cause;
       }
@@ -108,6 +108,22 @@ export class MongoConnection {
     if (refused || !(cause instanceof MongoServerError)) this.#failedAt = performance.now();
     return failure;
   }
+}
+
+const CONNECTION_CODES = new Set([
+  'EPIPE',
+  'ECONNRESET',
+  'ECONNREFUSED',
+  'ECONNABORTED',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+]);
+
+/** A socket that ends while it is written to: the driver lets Node's own error through. */
+function isConnectionFault(cause: unknown): cause is Error {
+  return cause instanceof Error && CONNECTION_CODES.has(String((cause as NodeJS.ErrnoException).code));
 }
 
 /** Whether it is MongoDB's word that a unique key is taken. */
