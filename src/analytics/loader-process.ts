@@ -8,7 +8,7 @@ import { loadKafkaClient, settled } from '../kafka/client.ts';
 import type { KafkaClient, KafkaConsumer, TopicPartitionOffset } from '../kafka/client-types.ts';
 import { CommittedReader } from '../kafka/committed-reader.ts';
 import { connectionConfig } from '../kafka/settings.ts';
-import { ensureTopics } from '../kafka/topics.ts';
+import { prepareTopics } from '../kafka/topics.ts';
 import { named } from '../settle/kafka-begin.ts';
 import type { FeedPositions, FeedSource } from './feed-source.ts';
 import { connectTo, insertOverHttp } from './http-engine.ts';
@@ -101,7 +101,7 @@ async function main(options: LoaderProcessOptions): Promise<void> {
   const config = connectionConfig(options.kafka);
   const { settleGroup, topicNames = {} } = options;
   const topics = await eventually(() =>
-    ensureTopics(client, options.kafka, settleGroup === null ? ['feed'] : ['journal', 'feed'], { names: topicNames }),
+    prepareTopics(options.kafka, settleGroup === null ? ['feed'] : ['journal', 'feed'], { names: topicNames }),
   );
   const reader = topics && (await eventually(() => CommittedReader.open(client, config)));
   const group = reader && settleGroup !== null ? await eventually(() => openGroup(client, options, settleGroup)) : null;

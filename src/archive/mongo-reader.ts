@@ -68,11 +68,6 @@ export class MongoReader implements PlayArchive {
     throw new Problem('not_implemented', 'The feed of this installation is the Kafka topic playback-logs; read it there.');
   }
 
-  /** Null: numbers of the embedded feed mean nothing here. */
-  async receivedAfter(): Promise<null> {
-    return null;
-  }
-
   async close(): Promise<void> {
     await this.#connection.close();
   }

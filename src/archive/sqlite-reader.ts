@@ -6,7 +6,7 @@ import type { Refusal } from '../domain/refusal.ts';
 import { formatInstant } from '../domain/timestamp.ts';
 import { writeUuid } from '../domain/uuid.ts';
 import { feedRecord } from '../feed/feed-record.ts';
-import { CorruptRecord, readPlayRecord, readRefusalRecord, recordReceivedAt } from '../journal/record.ts';
+import { CorruptRecord, readPlayRecord, readRefusalRecord } from '../journal/record.ts';
 import { openForReading } from '../journal/sqlite-schema.ts';
 import {
   DamagedRecord,
@@ -143,11 +143,6 @@ export class SqliteReader implements PlayArchive {
     const rows = this.#groups.all({ ...scoped, code, device: deviceId }) as unknown as GroupRow[];
     const { n: examined } = this.#examined.get(scoped) as { n: number };
     return { groups: rows.map(groupOf), examined, whole: examined < GROUPED_ROWS };
-  }
-
-  async receivedAfter(after: number): Promise<number | null> {
-    const row = this.#feed.get(after, 1) as unknown as JournalRow | undefined;
-    return row ? recordReceivedAt(row.record) : null;
   }
 
   close(): void {

@@ -7,7 +7,7 @@ import { type Journal, type JournalEntry, JournalFull } from '../journal/journal
 import { KafkaJournal } from '../journal/kafka-journal.ts';
 import { loadKafkaClient } from '../kafka/client.ts';
 import { connectionConfig } from '../kafka/settings.ts';
-import { ensureTopics, TopicsRefused } from '../kafka/topics.ts';
+import { prepareTopics, TopicsRefused } from '../kafka/topics.ts';
 import { beginKafkaJournal, kafkaTopics } from '../settle/kafka-begin.ts';
 
 const RETRY_MS = 1_000;
@@ -38,7 +38,7 @@ async function connect(journal: LateJournal, kafka: KafkaSettings, { log, fatal,
     try {
       const client = await loadKafkaClient();
       const config = connectionConfig(kafka);
-      const topics = kafkaTopics(await ensureTopics(client, kafka, ['journal', 'feed', 'positions']));
+      const topics = kafkaTopics(await prepareTopics(kafka, ['journal', 'feed', 'positions']));
       await beginKafkaJournal(client, config, topics);
       const { journal: topic, journalId } = topics;
       journal.open(await KafkaJournal.open({ client, config, topic, journalId, onWarning: (message) => log('warn', message) }));

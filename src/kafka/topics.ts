@@ -2,7 +2,6 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { KafkaSettings } from '../config.ts';
-import type { KafkaClient } from './client-types.ts';
 import { type Cluster, createTopic, describeCluster, describeTopicConfigs, type Topic, type TopicConfig } from './describe.ts';
 import { KafkaRefused, KafkaUnreachable } from './errors.ts';
 import { createdConfig, MIN_REPLICATION, TOPIC_NAMES, topicFaults, type TopicRole } from './topic-rules.ts';
@@ -66,16 +65,6 @@ export function prepareTopics(
       }),
     );
   });
-}
-
-/** The same for callers that hold the native client, which this no longer needs; goes when they are moved to `prepareTopics`. */
-export function ensureTopics(
-  _client: KafkaClient,
-  settings: KafkaSettings,
-  roles: readonly TopicRole[],
-  options: EnsureOptions = {},
-): Promise<ReadonlyMap<TopicRole, EnsuredTopic>> {
-  return prepareTopics(settings, roles, options);
 }
 
 interface NamedTopic {

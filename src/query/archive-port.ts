@@ -95,6 +95,4 @@ export interface PlayArchive {
   quarantine(query: QuarantineQuery): Promise<readonly QuarantineItem[]>;
   /** The newest refusals (a bounded number of them), by reason and device. */
   quarantineGroups(query: QuarantineGroupsQuery): Promise<QuarantineGroups>;
-  /** When the first settled play behind `after` was received; null where there is none. */
-  receivedAfter(after: number): Promise<number | null>;
 }

@@ -57,10 +57,6 @@ export class ArchiveReader implements PlayArchive {
     return this.#call('quarantineGroups', [query]);
   }
 
-  receivedAfter(after: number): Promise<number | null> {
-    return this.#call('receivedAfter', [after]);
-  }
-
   async close(): Promise<void> {
     await this.#worker.terminate();
   }

@@ -18,7 +18,7 @@ export interface KafkaTopics {
   readonly journalId: string;
 }
 
-/** The topics by what they are for, as `ensureTopics` found them. */
+/** The topics by what they are for, as `prepareTopics` found them. */
 export function kafkaTopics(ensured: ReadonlyMap<TopicRole, EnsuredTopic>): KafkaTopics {
   const journal = named(ensured, 'journal');
   return {

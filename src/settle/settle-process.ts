@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { loadKafkaClient } from '../kafka/client.ts';
 import type { KafkaClient } from '../kafka/client-types.ts';
 import { connectionConfig } from '../kafka/settings.ts';
-import { ensureTopics } from '../kafka/topics.ts';
+import { prepareTopics } from '../kafka/topics.ts';
 import { EdgeSettleLog } from './edge-settle-log.ts';
 import { settleUntil } from './engine-loop.ts';
 import { EngineSettlement } from './engine-settlement.ts';
@@ -80,7 +80,7 @@ async function eventually<T>(open: () => Promise<T>): Promise<T | null> {
 async function openLog(client: KafkaClient, { kafka, topicNames = {}, source }: SettleOptions): Promise<SettleLog> {
   const config = connectionConfig(kafka);
   if (source.kind === 'edge') {
-    const ensured = await ensureTopics(client, kafka, ['feed', 'positions'], { names: topicNames });
+    const ensured = await prepareTopics(kafka, ['feed', 'positions'], { names: topicNames });
     return EdgeSettleLog.open({
       client,
       config,
@@ -90,7 +90,7 @@ async function openLog(client: KafkaClient, { kafka, topicNames = {}, source }: 
       settledUpTo: (seq) => send({ type: 'settled-up-to', seq }),
     });
   }
-  const topics = kafkaTopics(await ensureTopics(client, kafka, ['journal', 'feed', 'positions'], { names: topicNames }));
+  const topics = kafkaTopics(await prepareTopics(kafka, ['journal', 'feed', 'positions'], { names: topicNames }));
   await beginKafkaJournal(client, config, topics);
   const { groupId, instance } = source;
   return KafkaSettleLog.open({ client, config, topics, groupId, instance, onWarning: (message) => log('warn', message) });

@@ -12,7 +12,7 @@ import type {
   MessageHeaders,
   RdKafkaConfig,
 } from '../../../src/kafka/client-types.ts';
-import { ensureTopics } from '../../../src/kafka/topics.ts';
+import { prepareTopics } from '../../../src/kafka/topics.ts';
 import { beginKafkaJournal, type KafkaTopics, kafkaTopics } from '../../../src/settle/kafka-begin.ts';
 import { javaConsume, type WitnessedRecord } from '../support/witness.ts';
 import { plainSettings } from '../support/kafka-settings.ts';
@@ -35,7 +35,7 @@ export async function freshPlace(bootstrap: string, partitions: number, begin = 
   const tag = randomBytes(4).toString('hex');
   const names = { journal: `${tag}.journal`, feed: `${tag}.feed`, positions: `${tag}.positions` };
   const config = connectionConfig(settings);
-  const made = await ensureTopics(client, settings, ['journal', 'feed', 'positions'], { names });
+  const made = await prepareTopics(settings, ['journal', 'feed', 'positions'], { names });
   const topics = kafkaTopics(made);
   const ids = new Map([...made].map(([role, { id }]) => [role, id]));
   if (begin) await beginKafkaJournal(client, config, topics);
@@ -103,7 +103,7 @@ export async function loseTopic(place: Place, role: 'journal' | 'feed' | 'positi
   // The cluster forgets it a moment later.
   for (let attempt = 0; ; attempt += 1) {
     try {
-      const made = await ensureTopics(place.client, place.settings, [role], { names: place.names });
+      const made = await prepareTopics(place.settings, [role], { names: place.names });
       if (made.get(role)?.id !== place.ids.get(role)) return;
     } catch (error) {
       if (attempt > 50) throw error;
