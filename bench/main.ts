@@ -40,6 +40,7 @@ export async function runBench(args: readonly string[]): Promise<number> {
         directory,
         prepareMegabytes: options.prepareMegabytes,
         profile: options.profile,
+        stored: null,
         onSecond: ({ name }, { second, logs, p50, p99, failed }) =>
           tell(`${name} ${second} s: ${logs} logs/s, p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, ${failed} failed`),
       }),
@@ -76,6 +77,7 @@ function scenarios({ seconds, rate, ids, only }: BenchOptions): Scenario[] {
       about: `${rate} logs a second in batches of 100 at random instants, whatever comes back`,
       load: { batch: 100, connections: 64, seconds, rate },
       ids,
+      follow: true,
     },
   ];
   return all.filter(({ name }) => only.some((wanted) => wanted === name));

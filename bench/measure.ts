@@ -1,25 +1,26 @@
 /** One load over the whole path, on a service and a data directory of its own. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkCopies, checkRun, diskUse, type DiskUse } from './check.ts';
-import { Generator } from './generator.ts';
+import { type Installation, type InstallationOptions, withInstallation } from './installation.ts';
 import type { Load, LoadResult, Second } from './load/messages.ts';
-import { BenchService, type Progress } from './service.ts';
+import { type MemorySample, watchMemory } from './memory.ts';
+import type { BenchService, Progress, StartUp } from './service.ts';
 import { difference, machineSeconds, type ProcessUsage } from './usage.ts';
+import { type Delays, delaysOf, follow } from './visibility.ts';
 
 export interface Scenario {
   readonly name: string;
   readonly about: string;
   readonly load: Omit<Load, 'url'>;
   readonly ids: 'v7' | 'v4';
+  /** Follows feed and report while the load runs; for a load with a rate. */
+  readonly follow?: boolean;
 }
 
-export interface MeasureOptions {
-  readonly directory: string;
-  readonly prepareMegabytes: number;
-  readonly profile: string | null;
+export interface MeasureOptions extends Omit<InstallationOptions, 'ids'> {
   readonly onSecond: (scenario: Scenario, second: Second) => void;
+  /** Called once the service has stopped and the counts are checked, while its data are still there. */
+  readonly inspect?: (dataDir: string, logs: number) => Promise<void>;
 }
 
 /** Waiting records of the two stages behind accept, as a time: the records divided by the rate at which they came. */
@@ -30,6 +31,7 @@ export interface Lag {
 
 export interface Measured {
   readonly scenario: Scenario;
+  readonly startUp: StartUp;
   readonly result: LoadResult;
   /** From the first request on. */
   readonly secondsUntilSettled: number;
@@ -40,6 +42,9 @@ export interface Measured {
   readonly logsPerSecond: number;
   /** The longest seen while the load ran. */
   readonly lag: Lag;
+  /** From receipt on; null where they were not followed, or not to the end. */
+  readonly visible: { readonly feed: Delays | null; readonly report: Delays | null } | null;
+  readonly memory: readonly MemorySample[];
   readonly service: ProcessUsage | null;
   readonly analytics: ProcessUsage | null;
   /** Part of the machine, 0 to 1, that processes took which are no part of the measurement; null where that is not known. */
@@ -49,64 +54,51 @@ export interface Measured {
   readonly faults: readonly string[];
 }
 
-const DEVICES = 64;
 const WARM_UP_SECONDS = 2;
 const POLL_MS = 20;
 const SAMPLE_MS = 250;
 const DRAIN_WITHIN_MS = 120_000;
 /** Signed beforehand for each second of a closed loop; a faster machine signs the rest as it goes. */
 const PREPARE_PER_SECOND = 60_000;
+/** The last logs of a load are followed by nothing that would show when they were seen. */
+const UNFOLLOWED_MS = 500;
 
-export async function measure(scenario: Scenario, options: MeasureOptions): Promise<Measured> {
-  const dataDir = mkdtempSync(path.join(options.directory, 'playproof-bench-'));
-  const generator = new Generator();
-  let service: BenchService | null = null;
-  try {
-    const registry = await generator.fleet({ seed: 1, devices: DEVICES, ids: scenario.ids });
-    const profiling = options.profile ? ['--cpu-prof', `--cpu-prof-dir=${path.resolve(options.profile)}`] : [];
-    service = await BenchService.start(dataDir, profiling);
-    await service.register(registry);
-    return await measureRunning(scenario, options, service, generator, dataDir);
-  } finally {
-    service?.kill();
-    await generator.close();
-    rmSync(dataDir, { recursive: true, force: true });
-  }
+export function measure(scenario: Scenario, options: MeasureOptions): Promise<Measured> {
+  return withInstallation({ ...options, ids: scenario.ids }, (installation) => measureRunning(scenario, options, installation));
 }
 
-async function measureRunning(
-  scenario: Scenario,
-  options: MeasureOptions,
-  service: BenchService,
-  generator: Generator,
-  dataDir: string,
-): Promise<Measured> {
+async function measureRunning(scenario: Scenario, options: MeasureOptions, installation: Installation): Promise<Measured> {
+  const { service, generator, dataDir, stored } = installation;
   const load: Load = { ...scenario.load, url: service.url };
-  // A tenth more than the rate: random instants may bring more than their mean.
-  const perSecond = load.rate === null ? PREPARE_PER_SECOND : Math.ceil(load.rate * 1.1);
-  await generator.prepare(load.batch, perSecond * WARM_UP_SECONDS, options.prepareMegabytes);
-  const warm = await generator.run({ ...load, seconds: WARM_UP_SECONDS }, () => {});
-  await drained(service, warm.accepted);
-  await generator.prepare(load.batch, perSecond * load.seconds, options.prepareMegabytes);
+  const warm = await warmUp(installation, load, options.prepareMegabytes);
+  await generator.prepare(load.batch, preparedPerSecond(load) * load.seconds, options.prepareMegabytes);
 
   const before = service.usage();
   const others = watchOthers();
+  const following = scenario.follow ? follow(service, stored + warm, load.rate ?? 0) : null;
+  const memory = watchMemory(service);
   const running = generator.run(load, (second) => options.onSecond(scenario, second));
   const worst = watchLag(service);
   const result = await running;
   const lag = await worst();
-  const total = warm.accepted + result.accepted;
+  const followed = await following?.();
+  const total = warm + result.accepted;
   const ends = await drained(service, total);
+  const samples = memory();
   const after = service.usage();
   const used = { service: difference(before.service, after.service), analytics: difference(before.analytics, after.analytics) };
   const takenByOthers =
     used.service && used.analytics ? others(used.service.cpuSeconds + used.analytics.cpuSeconds + result.cpuSeconds) : null;
   const faults = await checkRun(service, result, total);
   await service.stop();
-  faults.push(...checkCopies(dataDir, total));
+  faults.push(...checkCopies(dataDir, stored + total));
+  const disk = diskUse(dataDir, stored + total);
+  await options.inspect?.(dataDir, stored + total);
   const until = (at: number): number => (at - result.startedAt) / 1000;
+  const [from, to] = [result.startedAt, result.startedAt + load.seconds * 1000 - UNFOLLOWED_MS];
   return {
     scenario,
+    startUp: service.startUp,
     result,
     secondsUntilSettled: until(ends.settledAt),
     secondsUntilLoaded: until(ends.loadedAt),
@@ -114,15 +106,31 @@ async function measureRunning(
     settledPerSecond: result.accepted / until(ends.settledAt),
     logsPerSecond: result.accepted / until(ends.loadedAt),
     lag,
+    visible: followed ? { feed: delaysOf(followed.feed, from, to), report: delaysOf(followed.report, from, to) } : null,
+    memory: samples,
     ...used,
     takenByOthers,
-    disk: diskUse(dataDir, total),
+    disk,
     faults,
   };
 }
 
-/** Waits until everything accepted is settled and loaded, and says when that was. */
-async function drained(service: BenchService, accepted: number): Promise<{ settledAt: number; loadedAt: number }> {
+/** Logs that a load of this kind should have ready for each of its seconds. */
+export function preparedPerSecond({ rate }: Pick<Load, 'rate'>): number {
+  // A tenth more than the rate: random instants may bring more than their mean.
+  return rate === null ? PREPARE_PER_SECOND : Math.ceil(rate * 1.1);
+}
+
+/** Runs the load until code is compiled and caches are filled. @returns how many logs it left behind, all of them loaded. */
+export async function warmUp({ service, generator }: Installation, load: Load, prepareMegabytes: number): Promise<number> {
+  await generator.prepare(load.batch, preparedPerSecond(load) * WARM_UP_SECONDS, prepareMegabytes);
+  const warm = await generator.run({ ...load, seconds: WARM_UP_SECONDS }, () => {});
+  await drained(service, warm.accepted);
+  return warm.accepted;
+}
+
+/** Waits until everything that this process accepted is settled and loaded, and says when that was. */
+export async function drained(service: BenchService, accepted: number): Promise<{ settledAt: number; loadedAt: number }> {
   const until = performance.now() + DRAIN_WITHIN_MS;
   let settledAt: number | null = null;
   for (;;) {

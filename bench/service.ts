@@ -7,6 +7,7 @@ import { childrenOf, type ProcessUsage, usageOf } from './usage.ts';
 const TOKEN = 'bench-only-token-of-no-value-at-all-0001';
 const START_WITHIN_MS = 60_000;
 const ANALYTICS_WITHIN_MS = 60_000;
+const READY_LOOK_MS = 25;
 
 export interface Progress {
   /** Journal records that are not settled. */
@@ -23,17 +24,29 @@ export interface ServiceUsage {
   readonly analytics: ProcessUsage | null;
 }
 
+/** Seconds from the start of the process. */
+export interface StartUp {
+  /** Until logs are taken. */
+  readonly listening: number;
+  /** Until a report is answered. */
+  readonly reporting: number;
+}
+
 export class BenchService {
   readonly url: string;
+  readonly startUp: StartUp;
   readonly #process: ChildProcess;
 
-  private constructor(url: string, child: ChildProcess) {
+  private constructor(url: string, child: ChildProcess, startUp: StartUp) {
     this.url = url;
     this.#process = child;
+    this.startUp = startUp;
   }
 
   /** Resolves when logs are taken and analytics is ready. @param execArgv Options of Node, such as `--cpu-prof`. */
   static async start(dataDir: string, execArgv: readonly string[] = []): Promise<BenchService> {
+    const started = performance.now();
+    const since = (): number => (performance.now() - started) / 1000;
     const child = fork(new URL('./service-process.ts', import.meta.url), {
       execArgv: [...execArgv],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
@@ -50,9 +63,9 @@ export class BenchService {
     });
     const address = await Promise.race([firstMessage(child), ended, late(START_WITHIN_MS, 'the service did not start')]);
     ended.catch(() => {});
-    const service = new BenchService(address, child);
-    await service.#analyticsReady();
-    return service;
+    const listening = since();
+    await analyticsReady(address);
+    return new BenchService(address, child, { listening, reporting: since() });
   }
 
   async register(registry: object): Promise<void> {
@@ -84,10 +97,33 @@ export class BenchService {
     return { status: response.status, body: await response.json() };
   }
 
-  usage(): ServiceUsage {
+  /** The first record of the feed behind a position, waited for; null when none came. */
+  async feedAfter(position: number, waitSeconds: number): Promise<{ position: number; receivedAt: number } | null> {
+    const response = await fetch(`${this.url}/api/v1/feed?after=${position}&limit=1&wait=${waitSeconds}`, { headers: authorized });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`the feed was not read: ${response.status} ${text}`);
+    if (text === '') return null;
+    const record = JSON.parse(text) as { position: string; received_at: string };
+    return { position: Number(record.position), receivedAt: Date.parse(record.received_at) };
+  }
+
+  /** Every log received before this instant is in the report that was just answered. Milliseconds since 1970 UTC. */
+  async completeUntil(): Promise<number> {
+    const from = new Date(Date.now() - 60_000).toISOString();
+    const { status, body } = await this.get(`/reports/plays?by=status&from=${from}`);
+    if (status !== 200) throw new Error(`the report was not answered: ${status} ${JSON.stringify(body)}`);
+    return Date.parse((body as { complete_until: string }).complete_until);
+  }
+
+  /** The service, and the process of its analytics. */
+  processes(): number[] {
     const pid = this.#process.pid ?? 0;
-    const [analytics] = childrenOf(pid);
-    return { service: usageOf(pid), analytics: analytics === undefined ? null : usageOf(analytics) };
+    return [pid, ...childrenOf(pid).slice(0, 1)];
+  }
+
+  usage(): ServiceUsage {
+    const [service, analytics] = this.processes().map(usageOf);
+    return { service: service ?? null, analytics: analytics ?? null };
   }
 
   async stop(): Promise<void> {
@@ -101,13 +137,19 @@ export class BenchService {
   kill(): void {
     this.#process.kill('SIGKILL');
   }
+}
 
-  async #analyticsReady(): Promise<void> {
-    const until = performance.now() + ANALYTICS_WITHIN_MS;
-    while ((await this.get('/reports/plays?by=day')).status !== 200) {
-      if (performance.now() > until) throw new Error('analytics was not ready in time');
-      await sleep(100);
-    }
+/** A report over an hour that holds no plays, so that none is made warm by it. */
+const EMPTY_HOUR = 'from=2000-01-01T00:00:00Z&to=2000-01-01T01:00:00Z';
+
+async function analyticsReady(url: string): Promise<void> {
+  const until = performance.now() + ANALYTICS_WITHIN_MS;
+  for (;;) {
+    const response = await fetch(`${url}/api/v1/reports/plays?by=day&${EMPTY_HOUR}`, { headers: authorized });
+    await response.arrayBuffer();
+    if (response.status === 200) return;
+    if (performance.now() > until) throw new Error('analytics was not ready in time');
+    await sleep(READY_LOOK_MS);
   }
 }
 

@@ -30,6 +30,16 @@ export function usageOf(pid: number): ProcessUsage | null {
   }
 }
 
+/** What a process holds in memory now. @returns null where there is no such process, or no /proc. */
+export function residentBytes(pid: number): number | null {
+  try {
+    const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    return kilobytes === undefined ? null : Number(kilobytes) * 1024;
+  } catch {
+    return null;
+  }
+}
+
 /** Seconds that all cores together were busy and idle since they were started. */
 export function machineSeconds(): { readonly busy: number; readonly idle: number } {
   let busy = 0;

@@ -68,6 +68,7 @@ function openLoop({ batch, seconds }: Load, rate: number, requests: Requests, re
 function dispatch(pool: Pool, request: LoadRequest, since: number, recording: Recording, done: () => void): void {
   let status = 0;
   let head = '';
+  let retryAfter = false;
   pool.dispatch(
     {
       path: request.logs === 1 ? '/api/v1/playback-logs' : '/api/v1/playback-logs/batch',
@@ -78,8 +79,9 @@ function dispatch(pool: Pool, request: LoadRequest, since: number, recording: Re
     {
       // undici takes this member as the sign of its present interface.
       onRequestStart() {},
-      onResponseStart(_controller, statusCode) {
+      onResponseStart(_controller, statusCode, headers) {
         status = statusCode;
+        retryAfter = headers['retry-after'] !== undefined;
       },
       onResponseData(_controller, chunk) {
         // The counts stand at the beginning.
@@ -88,11 +90,11 @@ function dispatch(pool: Pool, request: LoadRequest, since: number, recording: Re
       onResponseEnd() {
         const outcome = outcomeOf(request.logs, status, head);
         if (outcome) recording.answered(performance.now() - since, outcome, request.logId);
-        else recording.failed(status);
+        else recording.failed(status, retryAfter);
         done();
       },
       onResponseError() {
-        recording.failed(0);
+        recording.failed(0, false);
         done();
       },
     },

@@ -29,6 +29,7 @@ export interface Second {
   readonly second: number;
   readonly logs: number;
   readonly p50: number;
+  readonly p90: number;
   readonly p99: number;
   readonly failed: number;
 }
@@ -50,6 +51,8 @@ export interface LoadResult {
   readonly rejected: number;
   /** Requests answered otherwise or not at all, by status (0: no answer) and how often. */
   readonly failures: Readonly<Record<string, number>>;
+  /** Of those answered 429 or 503, how many did not say when to come again. */
+  readonly withoutRetryAfter: number;
   /** Requests that were due and not sent, because too many were out already. */
   readonly notSent: number;
   /** Logs that had to be signed during the run. */

@@ -29,6 +29,7 @@ export class Recording {
   #duplicates = 0;
   #rejected = 0;
   #notSent = 0;
+  #withoutRetryAfter = 0;
   #secondLogs = 0;
   #secondFailed = 0;
   #maxRss = 0;
@@ -56,8 +57,10 @@ export class Recording {
     }
   }
 
-  failed(status: number): void {
+  /** @param retryAfter Whether the answer says when to come again. */
+  failed(status: number, retryAfter: boolean): void {
     this.#requests += 1;
+    if ((status === 429 || status === 503) && !retryAfter) this.#withoutRetryAfter += 1;
     this.#secondFailed += 1;
     this.#failures[status] = (this.#failures[status] ?? 0) + 1;
   }
@@ -78,6 +81,7 @@ export class Recording {
       duplicates: this.#duplicates,
       rejected: this.#rejected,
       failures: this.#failures,
+      withoutRetryAfter: this.#withoutRetryAfter,
       notSent: this.#notSent,
       signedLate,
       seconds,
@@ -90,8 +94,8 @@ export class Recording {
   }
 
   #tick(): void {
-    const { p50, p99 } = latencyOf(this.#second);
-    const second: Second = { second: this.#series.length + 1, logs: this.#secondLogs, p50, p99, failed: this.#secondFailed };
+    const { p50, p90, p99 } = latencyOf(this.#second);
+    const second: Second = { second: this.#series.length + 1, logs: this.#secondLogs, p50, p90, p99, failed: this.#secondFailed };
     this.#series.push(second);
     this.#onSecond(second);
     this.#second.reset();

@@ -11,6 +11,7 @@ const RESULT: LoadResult = {
   rejected: 0,
   failures: {},
   notSent: 0,
+  withoutRetryAfter: 0,
   signedLate: 0,
   seconds: 1,
   startedAt: 0,
