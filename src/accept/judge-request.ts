@@ -9,6 +9,7 @@ import { type DecodedLog, decodeLog } from '../domain/playback-log.ts';
 import { checkSendTime, type Judgement, judge } from '../domain/rules.ts';
 import { type RawLog, readBatch, readSingleLog } from '../domain/strict-json.ts';
 import { formatInstant, parseTimestamp } from '../domain/timestamp.ts';
+import { readUsualBatch, readUsualLog, type UsualLog } from '../domain/usual-log.ts';
 import { Problem, type ProblemExtra } from '../server/problem.ts';
 import type { JobRequest } from './messages.ts';
 import { type FactIds, RegistryUnavailable, type RegistryView } from './registry-view.ts';
@@ -37,12 +38,15 @@ export interface Unreadable {
 const NOWHERE = { deviceKnown: false, storeId: null, supplierId: null, advertiserId: null } as const;
 
 export interface JudgedLog {
-  readonly raw: RawLog;
+  readonly raw: Pick<RawLog, 'text'>;
   readonly decoded: DecodedLog | null;
   result: Judgement | Unreadable;
 }
 
-export type JudgedLogs = { readonly problem: Problem } | { readonly problem: null; readonly logs: readonly JudgedLog[] };
+export type JudgedLogs =
+  | { readonly problem: Problem }
+  /** `memory` may be released once the logs are packed. */
+  | { readonly problem: null; readonly logs: readonly JudgedLog[]; readonly memory: Uint8Array | null };
 
 /** Never throws for what a client sent. */
 export async function judgeRequest(
@@ -53,8 +57,7 @@ export async function judgeRequest(
 ): Promise<JudgedLogs> {
   const read = readRequest(request, body, settings);
   if (read.problem) return read;
-  const { raws, clockChecked } = read;
-  const logs = raws.map((raw) => readLog(raw, settings.rules));
+  const { logs, memory, clockChecked } = read;
   const ids = { devices: new Set<string>(), campaigns: new Set<string>(), contents: new Set<string>() };
   for (const { decoded, result } of logs) {
     if (decoded) {
@@ -65,10 +68,10 @@ export async function judgeRequest(
   }
   const context = { receivedAt: request.receivedAt, clockChecked, rules: settings.rules };
   // Until the registry was asked every readable log stands as `unavailable`.
-  if (!(await prepared(view, ids, REGISTRY_MAX_AGE_MS))) return { problem: null, logs };
+  if (!(await prepared(view, ids, REGISTRY_MAX_AGE_MS))) return { problem: null, logs, memory };
   for (const log of logs) log.result = log.decoded ? judge(log.decoded, view.facts, context) : placed(log.result, view.facts);
   const resting = logs.filter(restsOnRegistry).map((log) => ({ log, before: factsOf(log.decoded, view.facts) }));
-  if (resting.length === 0) return { problem: null, logs };
+  if (resting.length === 0) return { problem: null, logs, memory };
   const fresh = await prepared(view, ids, REGISTRY_FRESH_MS);
   for (const { log, before } of resting) {
     if (!log.decoded) continue;
@@ -76,7 +79,7 @@ export async function judgeRequest(
     if (!fresh) log.result = unavailable(log.decoded);
     else if (factsOf(log.decoded, view.facts).some((fact, i) => fact !== before[i])) log.result = judge(log.decoded, view.facts, context);
   }
-  return { problem: null, logs };
+  return { problem: null, logs, memory };
 }
 
 /** Whether the registry could be asked. */
@@ -111,8 +114,19 @@ function readLog(raw: RawLog, rules: RuleSettings): JudgedLog {
 
 /** What a log is answered until the registry was asked. */
 function unavailable(log: DecodedLog): Unreadable {
-  const detail = 'The registry cannot be asked right now; send the same log again.';
-  return { outcome: 'unreadable', code: 'unavailable', detail, fields: null, logId: log.logId, deviceId: null, ...NOWHERE };
+  // Made for every log, so without spreading one object into another.
+  return {
+    outcome: 'unreadable',
+    code: 'unavailable',
+    detail: 'The registry cannot be asked right now; send the same log again.',
+    fields: null,
+    logId: log.logId,
+    deviceId: null,
+    deviceKnown: false,
+    storeId: null,
+    supplierId: null,
+    advertiserId: null,
+  };
 }
 
 /** A log that could not be read is kept for the screen that it names, where that is registered. */
@@ -125,16 +139,16 @@ function placed(result: JudgedLog['result'], facts: FactSource): JudgedLog['resu
 
 type ReadRequest =
   | { readonly problem: Problem }
-  | { readonly problem: null; readonly raws: readonly RawLog[]; readonly clockChecked: boolean };
+  | { readonly problem: null; readonly logs: readonly JudgedLog[]; readonly memory: Uint8Array | null; readonly clockChecked: boolean };
 
 /** The send time comes first, for the whole request: with a wrong clock nothing in it is judged. */
 function readRequest(request: JobRequest, body: Uint8Array, settings: JudgeSettings): ReadRequest {
   const told = request.deviceTime !== null;
   const headerFault = told ? sendTimeFault(request.deviceTime, 'header Device-Time', {}, request.receivedAt, settings.rules) : null;
   if (headerFault) return { problem: headerFault };
-  const read = request.batch ? readBatch(body, settings.batchLogs) : readSingleLog(body);
-  if (!read.ok) return { problem: new Problem(read.code, read.detail, read.fields ? { fields: read.fields } : {}) };
-  const sentAt = 'logs' in read.value ? read.value.sentAt : null;
+  const read = readBody(request, body, settings);
+  if (read instanceof Problem) return { problem: read };
+  const { sentAt } = read;
   const bodyFault =
     sentAt === null ? null : sendTimeFault(sentAt, 'field sent_at', { fields: ['/sent_at'] }, request.receivedAt, settings.rules);
   if (bodyFault) return { problem: bodyFault };
@@ -143,7 +157,33 @@ function readRequest(request: JobRequest, body: Uint8Array, settings: JudgeSetti
     const detail = 'This service wants to know the send time: set the header Device-Time, or sent_at in a batch.';
     return { problem: new Problem('invalid_field', detail, request.batch ? { fields: ['/sent_at'] } : {}) };
   }
-  return { problem: null, raws: 'logs' in read.value ? read.value.logs : [read.value], clockChecked };
+  return { problem: null, logs: read.logs(), memory: read.memory, clockChecked };
+}
+
+interface ReadBody {
+  readonly sentAt: string | null;
+  /** Decoded only when the send time was found to be right. */
+  readonly logs: () => readonly JudgedLog[];
+  readonly memory: Uint8Array | null;
+}
+
+/** Tries the short way of the usual spelling first; everything else is read strictly, and every refusal comes from there. */
+function readBody({ batch }: JobRequest, body: Uint8Array, { batchLogs, rules }: JudgeSettings): ReadBody | Problem {
+  const usual = batch ? readUsualBatch(body, batchLogs) : readUsualLog(body);
+  if (usual && suits(usual.logs, rules)) return { ...usual, logs: () => usual.logs.map(ofUsual) };
+  const read = batch ? readBatch(body, batchLogs) : readSingleLog(body);
+  if (!read.ok) return new Problem(read.code, read.detail, read.fields ? { fields: read.fields } : {});
+  const { sentAt, logs } = 'logs' in read.value ? read.value : { sentAt: null, logs: [read.value] };
+  return { sentAt, logs: () => logs.map((raw) => readLog(raw, rules)), memory: null };
+}
+
+/** A log that lacks what the settings demand is refused, by the strict reader. */
+function suits(logs: readonly UsualLog[], { requireScreenshot }: RuleSettings): boolean {
+  return !requireScreenshot || logs.every(({ decoded }) => decoded.screenshotHash !== null);
+}
+
+function ofUsual(log: UsualLog): JudgedLog {
+  return { raw: log, decoded: log.decoded, result: unavailable(log.decoded) };
 }
 
 function sendTimeFault(text: string | null, where: string, extra: ProblemExtra, receivedAt: number, rules: RuleSettings): Problem | null {

@@ -1,6 +1,7 @@
 /** A judge thread: takes jobs from the HTTP thread, hands judged logs straight to the writer thread. */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { failpoint } from '../failpoints.ts';
+import { release } from '../memory.ts';
 import { type JudgeSettings, judgeRequest } from './judge-request.ts';
 import type { Job } from './messages.ts';
 import { Packer } from './pack.ts';
@@ -42,8 +43,11 @@ async function judgeJob({ job, bodies, requests }: Job): Promise<void> {
   const packer = new Packer(bodies.byteLength);
   for (const request of requests) {
     const body = new Uint8Array(bodies, request.at, request.length);
-    packer.add(request, await judgeRequest(request, body, view, settings));
+    const judged = await judgeRequest(request, body, view, settings);
+    packer.add(request, judged);
+    if (judged.problem === null && judged.memory) release(judged.memory);
   }
+  release(new Uint8Array(bodies));
   failpoint('after-verify');
   const { message, transfer } = packer.finish(job);
   writer.postMessage(message, transfer);

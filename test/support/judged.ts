@@ -17,7 +17,7 @@ export interface TestRequest {
   readonly receivedAt?: number;
 }
 
-const raw = (text: string): JudgedLog['raw'] => ({ value: {}, fault: null, text: () => text });
+const raw = (text: string): JudgedLog['raw'] => ({ text: () => text });
 
 export function acceptedLog(n: number, over: Partial<Play> = {}): JudgedLog {
   return { raw: raw(''), decoded: null, result: { outcome: 'accepted', play: playOf(n, over) } };
@@ -58,7 +58,7 @@ export function judgedJob(job: number, requests: readonly TestRequest[]): Judged
   const packer = new Packer();
   for (const [i, { id = i + 1, logs = [], single = false, problem, receivedAt = playOf(0).receivedAt }] of requests.entries()) {
     const request = { id, batch: !single, at: 0, length: 0, receivedAt, deviceTime: null };
-    packer.add(request, problem ? { problem } : { problem: null, logs });
+    packer.add(request, problem ? { problem } : { problem: null, logs, memory: null });
   }
   return packer.finish(job).message;
 }
