@@ -6,13 +6,13 @@ import { call, send, sendBatch } from '../support/http.ts';
 import { readPages, waitComplete } from '../support/oracle.ts';
 import { importDocument, makeWorld, play, playFields, type World } from '../support/registry.ts';
 import { makeDataDir, removeDataDir, Service } from '../support/service.ts';
-import { makeKey, type SignedLog, signLog, tamper, type TestKey } from '../support/signing.ts';
+import { makeKey, type SignedLog, signLog, tamper, type SigningKey } from '../support/signing.ts';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
 let world: World;
-let oldKey: TestKey;
+let oldKey: SigningKey;
 let service: Service;
 const dataDir = makeDataDir();
 const disabledDevice = randomUUID();
@@ -41,7 +41,7 @@ afterAll(async () => {
   removeDataDir(dataDir);
 });
 
-function keyOf({ keyId, algorithm, publicKey }: TestKey, validity: object = {}): object {
+function keyOf({ keyId, algorithm, publicKey }: SigningKey, validity: object = {}): object {
   return { key_id: keyId, algorithm, public_key: publicKey, ...validity };
 }
 
@@ -118,7 +118,7 @@ test('invalid_field names every field at fault, sorted', async () => {
   const { status: _status, ...fields } = playFields(world);
   const { body } = signLog(
     { ...fields, duration_actual: -1, started_at: 'yesterday', 'a/b': 1 },
-    (world.devices[0] as { key: TestKey }).key,
+    (world.devices[0] as { key: SigningKey }).key,
   );
   expect((await send(service, body)).json.fields).toEqual(['/a~1b', '/duration_actual', '/started_at', '/status']);
 });

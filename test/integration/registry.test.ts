@@ -7,12 +7,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { call, type Reply, send } from '../support/http.ts';
 import { importDocument, importWorld, makeWorld, play, type World } from '../support/registry.ts';
 import { makeDataDir, removeDataDir, Service } from '../support/service.ts';
-import { makeKey, type TestKey } from '../support/signing.ts';
+import { makeKey, type SigningKey } from '../support/signing.ts';
 
 const HOUR_MS = 3_600_000;
 
 let world: World;
-let nextKey: TestKey;
+let nextKey: SigningKey;
 let service: Service;
 const dataDir = makeDataDir();
 
@@ -36,7 +36,7 @@ function remove(path: string): Promise<Reply> {
   return call(service, `/api/v1/${path}`, { method: 'DELETE' });
 }
 
-function keyBody({ keyId, algorithm, publicKey }: TestKey, more: object = {}): object {
+function keyBody({ keyId, algorithm, publicKey }: SigningKey, more: object = {}): object {
   return { key_id: keyId, algorithm, public_key: publicKey, ...more };
 }
 
@@ -52,7 +52,7 @@ async function makeDevice(more: object = {}): Promise<string> {
   return deviceId;
 }
 
-function firstKey(): TestKey {
+function firstKey(): SigningKey {
   return (world.devices[0] as World['devices'][number]).key;
 }
 

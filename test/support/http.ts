@@ -8,6 +8,8 @@ export interface Call {
   readonly headers?: Readonly<Record<string, string>>;
   /** Text and bytes go as they are, anything else as JSON. */
   readonly body?: unknown;
+  /** Gives up after this long, as a device would: then nobody knows. */
+  readonly timeoutMs?: number;
 }
 
 export interface Reply {
@@ -33,6 +35,7 @@ export async function call(service: Service | string, path: string, options: Cal
   const answer = await fetch(`${base}${path}`, {
     method: options.method ?? (body === undefined ? 'GET' : 'POST'),
     headers,
+    ...(options.timeoutMs !== undefined && { signal: AbortSignal.timeout(options.timeoutMs) }),
     ...(body !== undefined && { body: typeof body === 'string' || body instanceof Uint8Array ? (body as string) : JSON.stringify(body) }),
   });
   const text = await answer.text();

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { call } from './http.ts';
 import type { Service } from './service.ts';
-import { type LogFields, logFields, makeKey, type SignedLog, signLog, type TestKey } from './signing.ts';
+import { type LogFields, logFields, makeKey, type SignedLog, type SigningKey, signLog } from './signing.ts';
 
 export interface TestStore {
   readonly storeId: string;
@@ -13,7 +13,7 @@ export interface TestStore {
 export interface TestDevice {
   readonly deviceId: string;
   readonly store: TestStore;
-  readonly key: TestKey;
+  readonly key: SigningKey;
 }
 
 export interface TestCampaign {
@@ -29,27 +29,28 @@ export interface World {
   readonly contentId: string;
 }
 
-/** @param devices How many screens; those of odd places stand in the second store. Keys cost about 0.2 s each. */
-export function makeWorld(devices = 2): World {
-  const stores = [makeStore(10.7725, 106.698), makeStore(21.0285, 105.8542)] as const;
+export interface WorldOptions {
+  /** The key of a screen by its place; RSA-2048 keys without it, which cost about 0.2 s each. */
+  readonly key?: (device: number) => SigningKey;
+  /** Makes ids; at random without it. */
+  readonly id?: () => string;
+}
+
+/** @param devices How many screens; those of odd places stand in the second store. */
+export function makeWorld(devices = 2, { key = oneOfBoth, id = randomUUID }: WorldOptions = {}): World {
+  const store = (lat: number, lng: number): TestStore => ({ storeId: id(), supplierId: id(), location: { lat, lng } });
+  const campaign = (): TestCampaign => ({ campaignId: id(), advertiserId: id() });
+  const stores = [store(10.7725, 106.698), store(21.0285, 105.8542)] as const;
   return {
     stores,
-    devices: Array.from({ length: devices }, (_, i) => ({
-      deviceId: randomUUID(),
-      store: stores[i % 2] as TestStore,
-      key: makeKey('k1', i % 4 === 3 ? 'PS256' : 'RS256'),
-    })),
-    campaigns: [makeCampaign(), makeCampaign()],
-    contentId: randomUUID(),
+    devices: Array.from({ length: devices }, (_, i) => ({ deviceId: id(), store: stores[i % 2] as TestStore, key: key(i) })),
+    campaigns: [campaign(), campaign()],
+    contentId: id(),
   };
 }
 
-function makeStore(lat: number, lng: number): TestStore {
-  return { storeId: randomUUID(), supplierId: randomUUID(), location: { lat, lng } };
-}
-
-function makeCampaign(): TestCampaign {
-  return { campaignId: randomUUID(), advertiserId: randomUUID() };
+function oneOfBoth(device: number): SigningKey {
+  return makeKey('k1', device % 4 === 3 ? 'PS256' : 'RS256');
 }
 
 /** The world as `POST /api/v1/registry/import` takes it. */
@@ -83,7 +84,7 @@ export interface PlayOptions {
   readonly campaign?: 0 | 1;
   readonly endedAt?: number;
   /** Signs instead of the device's own key. */
-  readonly key?: TestKey;
+  readonly key?: SigningKey;
 }
 
 /** Fields of a good log of one of the world's screens. */

@@ -7,12 +7,18 @@ import canonicalize from 'canonicalize';
 
 export type Algorithm = 'RS256' | 'PS256';
 
-export interface TestKey {
+/** What signs logs. */
+export interface SigningKey {
   readonly keyId: string;
   readonly algorithm: Algorithm;
-  readonly privateKey: KeyObject;
   /** SPKI PEM. */
   readonly publicKey: string;
+  /** Of the canonical bytes, base64. */
+  readonly sign: (bytes: Uint8Array) => string;
+}
+
+export interface TestKey extends SigningKey {
+  readonly privateKey: KeyObject;
 }
 
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -30,22 +36,24 @@ export interface SignedLog {
 
 export function makeKey(keyId: string, algorithm: Algorithm = 'RS256', modulusLength = 2048): TestKey {
   const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength });
-  return { keyId, algorithm, privateKey, publicKey: publicKey.export({ type: 'spki', format: 'pem' }) };
+  const padding =
+    algorithm === 'PS256' ? { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 } : { padding: constants.RSA_PKCS1_PADDING };
+  return {
+    keyId,
+    algorithm,
+    privateKey,
+    publicKey: publicKey.export({ type: 'spki', format: 'pem' }),
+    sign: (bytes) => sign('sha256', bytes, { key: privateKey, ...padding }).toString('base64'),
+  };
 }
 
 export function canonicalBytes(fields: LogFields): Buffer {
   return Buffer.from(canonicalize(fields) as string, 'utf8');
 }
 
-export function signatureOf(bytes: Uint8Array, key: TestKey): string {
-  const padding =
-    key.algorithm === 'PS256' ? { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 } : { padding: constants.RSA_PKCS1_PADDING };
-  return sign('sha256', bytes, { key: key.privateKey, ...padding }).toString('base64');
-}
-
-export function signLog(fields: LogFields, key: TestKey): SignedLog {
+export function signLog(fields: LogFields, key: SigningKey): SignedLog {
   const canonical = canonicalBytes(fields);
-  return asSent({ ...fields, signature: signatureOf(canonical, key) }, canonical, true);
+  return asSent({ ...fields, signature: key.sign(canonical) }, canonical, true);
 }
 
 /** The log with other fields under the old signature. */

@@ -8,20 +8,20 @@ import type { FeedRecord } from '../../../src/feed/feed-record.ts';
 import { readPlayRecord } from '../../../src/journal/record.ts';
 import { call } from '../../support/http.ts';
 import type { Ledger } from '../../support/ledger.ts';
-import { type Copy, ledgerDifferences, multisetDifferences, readAnalytics, readPages } from '../../support/oracle.ts';
+import { analyticsCopies, pages } from '../../support/oracle.ts';
+import { type Copy, Reckoning, verdictText } from '../../support/reckoning.ts';
 import type { Service } from '../../support/service.ts';
 import type { Installation } from './installation.ts';
-import { javaConsume } from './witness.ts';
+import { javaConsume, javaRecords } from './witness.ts';
 
 /** Half a minute of it is the time for which other nodes may have logs in flight. */
 const COMPLETE_WITHIN_MS = 120_000;
-/** Plays whose evidence is asked for over HTTP. */
+/** So many plays at least have their evidence asked for over HTTP, where there are so many. */
 const EVIDENCE = 40;
-const MAX_TOLD = 20;
 
 /** Waits until everything received before `instant` is settled and loaded, as a node with the role query tells. */
-export async function waitComplete(query: Service, instant: number): Promise<void> {
-  const until = performance.now() + COMPLETE_WITHIN_MS;
+export async function waitComplete(query: Service, instant: number, withinMs = COMPLETE_WITHIN_MS): Promise<void> {
+  const until = performance.now() + withinMs;
   let last = '';
   while (performance.now() < until) {
     const { status, json, text } = await call(query, '/api/v1/reports/plays');
@@ -29,7 +29,7 @@ export async function waitComplete(query: Service, instant: number): Promise<voi
     last = `${status} ${text}`;
     await sleep(250);
   }
-  throw new Error(`reports were not complete after ${COMPLETE_WITHIN_MS} ms; the last answer: ${last}`);
+  throw new Error(`reports were not complete after ${withinMs} ms; the last answer: ${last}`);
 }
 
 /** The topic's records, as billing would read them. */
@@ -39,50 +39,76 @@ export async function readTopic({ kafka }: Installation): Promise<FeedRecord[]> 
 }
 
 function copyOf({ log_id, content_hash, status, billable, received_at }: FeedRecord): Copy {
-  return { logId: log_id, hash: content_hash, verdict: `${status} ${billable ? 'billable' : 'not billable'} ${received_at}` };
+  return { logId: log_id, hash: content_hash, verdict: verdictText(status, billable, received_at) };
 }
 
-async function readArchive({ mongo }: Installation): Promise<Copy[]> {
+async function* topicCopies({ kafka }: Installation): AsyncGenerator<Copy> {
+  for await (const { value } of javaRecords('playback-logs', { bootstrap: kafka.bootstrap, readCommitted: true })) {
+    yield copyOf(JSON.parse(value ?? 'null') as FeedRecord);
+  }
+}
+
+async function* archiveCopies({ mongo }: Installation): AsyncGenerator<Copy> {
   const client = new MongoClient(mongo.url);
   try {
-    const found = await client.db('playproof').collection<{ record: Binary }>('archive').find().toArray();
-    return found.map(({ record }) => {
+    for await (const { record } of client.db('playproof').collection<{ record: Binary }>('archive').find()) {
       const { logId, contentHash, status, billable, receivedAt } = readPlayRecord(record.value());
-      return {
-        logId,
-        hash: contentHash,
-        verdict: `${status} ${billable ? 'billable' : 'not billable'} ${new Date(receivedAt).toISOString()}`,
-      };
-    });
+      yield { logId, hash: contentHash, verdict: verdictText(status, billable, new Date(receivedAt).toISOString()) };
+    }
   } finally {
     await client.close();
   }
 }
 
-/** The evidence of some plays, spread over the feed, against their feed records. */
-async function evidenceDifferences(query: Service, feed: readonly Copy[]): Promise<string[]> {
+/** The evidence of some plays against their feed records. */
+async function evidenceDifferences(query: Service, plays: readonly Copy[]): Promise<string[]> {
   const found: string[] = [];
-  for (let i = 0; i < feed.length; i += Math.max(1, Math.floor(feed.length / EVIDENCE))) {
-    const { logId, hash, verdict } = feed[i] as Copy;
+  for (const { logId, hash, verdict } of plays) {
     const { status, json, text } = await call(query, `/api/v1/playback-logs/${logId}`);
     if (status !== 200) found.push(`the evidence of ${logId} was answered ${status}: ${text}`);
     else {
-      const told = `${json.verdict.status} ${json.verdict.billable ? 'billable' : 'not billable'} ${json.verdict.received_at}`;
+      const told = verdictText(json.verdict.status, json.verdict.billable, json.verdict.received_at);
       if (json.content_hash !== hash || told !== verdict) found.push(`the evidence of ${logId} says ${json.content_hash} ${told}`);
     }
   }
   return found;
 }
 
-/** Everything at once; call it when the clients have stopped and nothing unknown is left. */
+/** Every other one is dropped whenever there are twice as many as are wanted: what stays is spread over all. */
+class Spread<T> {
+  readonly #wanted: number;
+  #kept: T[] = [];
+  #every = 1;
+  #seen = 0;
+
+  constructor(wanted: number) {
+    this.#wanted = wanted;
+  }
+
+  get kept(): readonly T[] {
+    return this.#kept;
+  }
+
+  add(one: T): void {
+    if (this.#seen % this.#every === 0) this.#kept.push(one);
+    this.#seen += 1;
+    if (this.#kept.length < this.#wanted * 2) return;
+    this.#kept = this.#kept.filter((_, i) => i % 2 === 0);
+    this.#every *= 2;
+  }
+}
+
+/** Everything at once, read one by one; call it when the clients have stopped and nothing unknown is left. */
 export async function differences(installation: Installation, query: Service, ledger: Ledger): Promise<string[]> {
   await waitComplete(query, ledger.lastAcknowledged);
-  const feed = (await readTopic(installation)).map(copyOf);
-  const found = [
-    ...multisetDifferences('feed', feed, 'archive', await readArchive(installation)),
-    ...multisetDifferences('feed', feed, 'analytics', await readAnalytics(query)),
-    ...ledgerDifferences(ledger, feed, await readPages(query, '/api/v1/quarantine')),
-    ...(await evidenceDifferences(query, feed)),
-  ];
-  return found.length <= MAX_TOLD ? found : [...found.slice(0, MAX_TOLD), `and ${found.length - MAX_TOLD} more differences`];
+  const reckoning = new Reckoning(ledger);
+  const some = new Spread<Copy>(EVIDENCE);
+  for await (const copy of topicCopies(installation)) {
+    reckoning.count('feed', copy);
+    some.add(copy);
+  }
+  await reckoning.countAll('archive', archiveCopies(installation));
+  await reckoning.countAll('analytics', analyticsCopies(query));
+  for await (const item of pages(query, '/api/v1/quarantine')) reckoning.quarantined(item);
+  return [...reckoning.differences(), ...(await evidenceDifferences(query, some.kept))];
 }

@@ -2,7 +2,9 @@
  * The outside witness: Java's own console consumer. What is on a topic is counted with it, never with the client that the code under
  * test uses.
  */
-import { kafkaTool } from '../../../scripts/engines/java.ts';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { javaArguments } from '../../../scripts/engines/java.ts';
 
 export interface WitnessedRecord {
   readonly partition: number;
@@ -27,6 +29,9 @@ export interface WitnessOptions {
   readonly consumer?: Readonly<Record<string, string>>;
 }
 
+const CONSUMER = 'org.apache.kafka.tools.consumer.ConsoleConsumer';
+const HEAP_MEGABYTES = 512;
+
 /** Characters that no text of ours holds: a record's parts, its headers, records, and what is absent. */
 const PART = '\u0001';
 const HEADER = '\u0002';
@@ -37,7 +42,37 @@ const PRINTED = ['partition', 'offset', 'timestamp', 'headers', 'key', 'value'];
 
 /** Everything on the topic from its beginning, in the order of each partition. Values are taken for UTF-8. */
 export async function javaConsume(topic: string, options: WitnessOptions): Promise<WitnessedRecord[]> {
-  const { bootstrap, readCommitted, idleMs = 6_000, maxRecords, consumer = {} } = options;
+  return Array.fromAsync(javaRecords(topic, options));
+}
+
+/** The same one by one, for topics of any size. @throws Error with what the consumer wrote, when it fails. */
+export async function* javaRecords(topic: string, options: WitnessOptions): AsyncGenerator<WitnessedRecord> {
+  const child = spawn('java', [...javaArguments(CONSUMER, HEAP_MEGABYTES, 'error'), ...consumerArguments(topic, options)], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const ended = once(child, 'close');
+  let complaint = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    complaint = `${complaint}${text}`.slice(-2_000);
+  });
+  try {
+    let rest = '';
+    for await (const text of child.stdout.setEncoding('utf8')) {
+      const records = `${rest}${text as string}`.split(RECORD);
+      rest = records.pop() ?? '';
+      for (const record of records) yield parse(record);
+    }
+    const [code] = (await ended) as [number | null];
+    if (code !== 0 || rest !== '') throw new Error(`${CONSUMER} failed with code ${code}: ${rest.slice(-2_000)}\n${complaint}`);
+  } finally {
+    child.kill('SIGKILL');
+  }
+}
+
+function consumerArguments(
+  topic: string,
+  { bootstrap, readCommitted, idleMs = 6_000, maxRecords, consumer = {} }: WitnessOptions,
+): string[] {
   const formatter = [
     ...PRINTED.map((part) => `print.${part}=true`),
     `key.separator=${PART}`,
@@ -47,15 +82,14 @@ export async function javaConsume(topic: string, options: WitnessOptions): Promi
   ];
   const isolation = readCommitted ? 'read_committed' : 'read_uncommitted';
   const reading = ['--bootstrap-server', bootstrap, '--topic', topic, '--from-beginning', '--isolation-level', isolation];
-  const { stdout } = await kafkaTool('org.apache.kafka.tools.consumer.ConsoleConsumer', [
+  return [
     ...reading,
     '--timeout-ms',
     String(idleMs),
     ...(maxRecords === undefined ? [] : ['--max-messages', String(maxRecords)]),
     ...Object.entries(consumer).flatMap(([name, value]) => ['--command-property', `${name}=${value}`]),
     ...formatter.flatMap((property) => ['--formatter-property', property]),
-  ]);
-  return stdout.split(RECORD).filter(Boolean).map(parse);
+  ];
 }
 
 /** `CreateTime:17000 Partition:0 Offset:5 name:value,… key value`, with our separator for the spaces. */
