@@ -74,14 +74,15 @@ describe('the short way', () => {
       ['{"logs":[', ']}'],
       ['{"sent_at":"2026-11-20T09:30:00.000Z","logs":[', ']}'],
     ] as const) {
-      const body = Buffer.from(head + logs.join(',') + tail);
+      const text = head + logs.join(',') + tail;
+      const body = Buffer.from(text);
       const usual = readUsualBatch(body, 3);
       const read = readBatch(body, 3);
       if (!usual || !read.ok) throw new Error('the batch was not read');
       expect(usual.sentAt).toBe(read.value.sentAt);
       expectSame(usual.logs, read.value.logs);
       expect(readUsualBatch(body, 2)).toBeNull();
-      for (const broken of [`${body} `, ` ${body}`, `${body}]`, `${head}${logs.join(',')},${tail}`, head + tail]) {
+      for (const broken of [`${text} `, ` ${text}`, `${text}]`, `${head}${logs.join(',')},${tail}`, head + tail]) {
         expect(readUsualBatch(Buffer.from(broken), 100)).toBeNull();
       }
     }
