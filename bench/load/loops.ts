@@ -1,21 +1,20 @@
 /** Sends requests: as fast as answers come (closed loop), or at a rate whatever comes (open loop). */
-import { Pool } from 'undici';
+import { Connections } from './connections.ts';
 import type { Load } from './messages.ts';
 import type { Outcome, Recording } from './recording.ts';
 import type { LoadRequest, Requests } from './requests.ts';
 
 /** An open loop lets so many requests be out at once; those due beyond that are counted and not sent. */
 const MAX_OUT = 4_096;
-const HEADERS = { 'content-type': 'application/json' };
 
 /** Resolves when the last request was answered. */
 export async function send(load: Load, requests: Requests, recording: Recording): Promise<void> {
-  const pool = new Pool(load.url, { connections: load.connections, pipelining: 1, headersTimeout: 60_000, bodyTimeout: 60_000 });
-  const shoot = (request: LoadRequest, since: number, done: () => void): void => dispatch(pool, request, since, recording, done);
+  const connections = new Connections(load.url, load.connections);
+  const shoot = (request: LoadRequest, since: number, done: () => void): void => dispatch(connections, request, since, recording, done);
   try {
     await (load.rate === null ? closedLoop(load, requests, shoot) : openLoop(load, load.rate, requests, recording, shoot));
   } finally {
-    await pool.close();
+    connections.close();
   }
 }
 
@@ -65,40 +64,15 @@ function openLoop({ batch, seconds }: Load, rate: number, requests: Requests, re
   });
 }
 
-function dispatch(pool: Pool, request: LoadRequest, since: number, recording: Recording, done: () => void): void {
-  let status = 0;
-  let head = '';
-  let retryAfter = false;
-  pool.dispatch(
-    {
-      path: request.logs === 1 ? '/api/v1/playback-logs' : '/api/v1/playback-logs/batch',
-      method: 'POST',
-      headers: HEADERS,
-      body: request.body,
-    },
-    {
-      // undici takes this member as the sign of its present interface.
-      onRequestStart() {},
-      onResponseStart(_controller, statusCode, headers) {
-        status = statusCode;
-        retryAfter = headers['retry-after'] !== undefined;
-      },
-      onResponseData(_controller, chunk) {
-        // The counts stand at the beginning.
-        if (head === '') head = chunk.toString('latin1', 0, 100);
-      },
-      onResponseEnd() {
-        const outcome = outcomeOf(request.logs, status, head);
-        if (outcome) recording.answered(performance.now() - since, outcome, request.logId);
-        else recording.failed(status, retryAfter);
-        done();
-      },
-      onResponseError() {
-        recording.failed(0, false);
-        done();
-      },
-    },
-  );
+function dispatch(connections: Connections, request: LoadRequest, since: number, recording: Recording, done: () => void): void {
+  const path = request.logs === 1 ? '/api/v1/playback-logs' : '/api/v1/playback-logs/batch';
+  connections.post(path, request.body, ({ status, retryAfter, start }) => {
+    // The counts stand at the beginning.
+    const outcome = outcomeOf(request.logs, status, start);
+    if (outcome) recording.answered(performance.now() - since, outcome, request.logId);
+    else recording.failed(status, retryAfter);
+    done();
+  });
 }
 
 /** Null: not an answer that says what became of the logs. */
