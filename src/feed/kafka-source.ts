@@ -16,6 +16,8 @@ export interface KafkaFeedSourceOptions {
 const CALL_TIMEOUT_MS = 10_000;
 const READ_WAIT_MS = 50;
 const READ_ROWS = 5_000;
+/** A feed that never pauses does not keep a batch from being loaded: after this time it is handed on as it is. */
+const READ_FOR_MS = 300;
 /** Partitions that were added are found within this time. */
 const PARTITIONS_EVERY_MS = 30_000;
 const AUTO_OFFSET_RESET = -140;
@@ -63,7 +65,7 @@ export class KafkaFeedSource implements FeedSource {
   async #read(from: FeedPositions, batch: RowBatch): Promise<FeedRead> {
     const consumer = await this.#connected();
     if (performance.now() - this.#partitionsAt > PARTITIONS_EVERY_MS || !this.#isAt(from)) await this.#begin(consumer, from);
-    for (;;) {
+    for (const began = performance.now(); ; ) {
       if (this.#held.length === 0) this.#held = await settled<KafkaMessage[]>((done) => consumer.consume(READ_ROWS, done));
       if (this.#held.length === 0) {
         for (const [partition, end] of this.#ends) this.#next.set(partition, Math.max(end, this.#next.get(partition) ?? 0));
@@ -76,6 +78,7 @@ export class KafkaFeedSource implements FeedSource {
         }
       }
       this.#held = [];
+      if (performance.now() - began > READ_FOR_MS) return { next: new Map(this.#next), more: false, lagRows: this.#lag(consumer) };
     }
   }
 
@@ -114,6 +117,7 @@ export class KafkaFeedSource implements FeedSource {
       throw error;
     }
     consumer.setDefaultConsumeTimeout(READ_WAIT_MS);
+    consumer.setDefaultIsTimeoutOnlyForFirstMessage(true);
     consumer.on('partition.eof', ({ partition, offset }: { partition: number; offset: number }) => this.#ends.set(partition, offset));
     this.#consumer = consumer;
     return consumer;

@@ -109,7 +109,10 @@ export interface KafkaConsumer extends Connection {
   position(partitions?: TopicPartition[]): TopicPartitionOffset[];
   pause(partitions: TopicPartition[]): void;
   resume(partitions: TopicPartition[]): void;
+  /** How long `consume` waits for each record, or for the first alone where the next setting says so. */
   setDefaultConsumeTimeout(milliseconds: number): void;
+  /** Without it `consume` goes on while records keep coming, until it has as many as were asked for: those first read wait for the last. */
+  setDefaultIsTimeoutOnlyForFirstMessage(only: boolean): void;
   /** As of the last answer to a fetch; throws where there was none. */
   getWatermarkOffsets(topic: string, partition: number): Watermarks;
 }

@@ -5,6 +5,9 @@ import { Fenced, StaleBatch } from './ports.ts';
 import { PositionLost, type Settlement, type SettleStep } from './settlement.ts';
 
 const STEP_ROWS = 1_000;
+/** Steps that took little begin this far apart: each is a transaction, which costs the same however little is in it. */
+const PACE_MS = 100;
+const FULL_PART = 0.5;
 const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 5_000;
 
@@ -22,8 +25,12 @@ export async function settleUntil(signal: AbortSignal, { settlement, onStep, onF
   let pause = FIRST_PAUSE_MS;
   while (!signal.aborted) {
     try {
-      onStep(await settlement.step(STEP_ROWS));
+      const began = performance.now();
+      const step = await settlement.step(STEP_ROWS);
+      onStep(step);
       pause = FIRST_PAUSE_MS;
+      const rest = PACE_MS - (performance.now() - began);
+      if (step.taken > 0 && step.taken < STEP_ROWS * FULL_PART && rest > 0) await sleep(rest, undefined, { signal }).catch(() => {});
     } catch (cause) {
       const error = cause instanceof Error ? cause : new Error(String(cause));
       // The batch of a partition that was given away is dropped: that is no failure, and nothing waits for it.

@@ -55,6 +55,7 @@ export async function joinGroup({ client, config, topic, groupId, instance, sess
   );
   await settled((done) => consumer.connect({ timeout: CONNECT_TIMEOUT_MS }, done));
   consumer.setDefaultConsumeTimeout(READ_WAIT_MS);
+  consumer.setDefaultIsTimeoutOnlyForFirstMessage(true);
   consumer.subscribe([topic]);
   return { consumer, rebalances };
 }
