@@ -1,6 +1,8 @@
 /** `playproof bench`: what the whole path carries on this machine, beside what its processor can verify. */
 import { writeFileSync } from 'node:fs';
 import os from 'node:os';
+import { runKafkaBench } from './kafka-main.ts';
+import { isForKafka } from './kafka-options.ts';
 import { describeMachine, measureVerifySpeed } from './machine.ts';
 import { type Measured, measure, type Scenario } from './measure.ts';
 import { type BenchOptions, HELP, readOptions } from './options.ts';
@@ -12,6 +14,7 @@ const EXIT_USAGE = 2;
 
 /** @returns the exit code: 0, 1 where a count was wrong, 2 for options that cannot be. A slow machine is no failure. */
 export async function runBench(args: readonly string[]): Promise<number> {
+  if (isForKafka(args)) return runKafkaBench(args, tell);
   let options: BenchOptions;
   try {
     options = readOptions(args);

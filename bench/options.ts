@@ -13,7 +13,9 @@ playproof bench [options]
   --prepare MB    memory for logs that are signed beforehand (768)
   --profile DIR   writes a CPU profile of each thread of the service there
   --stages        each stage alone, and the cost table; no load
-  --help`;
+  --help          with --only kafka or --capacity: what those take
+
+On Kafka, MongoDB and ClickHouse: --only kafka (the race against Bento), --only cluster (the whole path), --capacity (what it takes).`;
 
 export const LOADS = ['batch', 'single', 'open'] as const;
 export type LoadName = (typeof LOADS)[number];

@@ -2,6 +2,7 @@
  * The engines for tests and trials: `npm run engines:install`, `engines:start`, `engines:stop`; `status` tells what runs. See engines/README.md.
  */
 import { parseArgs } from 'node:util';
+import { installBento } from './engines/install-bento.ts';
 import { installKafka } from './engines/install-kafka.ts';
 import { installKafkaClient } from './engines/install-kafka-client.ts';
 import { installMongo } from './engines/install-mongo.ts';
@@ -14,16 +15,19 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   'kafka-client': installKafkaClient,
   mongo: installMongo,
 };
+/** Only where they are named. */
+const FURTHER: Readonly<Record<string, () => Promise<void>>> = { bento: installBento };
+const ALL = { ...PARTS, ...FURTHER };
 
-const USAGE = `usage: engines.ts install [${Object.keys(PARTS).join(' | ')}]…
+const USAGE = `usage: engines.ts install [${Object.keys(ALL).join(' | ')}]…
        engines.ts start [--brokers 1|3] | stop | status
 `;
 
 async function install(names: readonly string[]): Promise<void> {
-  const unknown = names.filter((name) => !(name in PARTS));
-  if (unknown.length > 0) throw new InstallError(`there is no engine "${unknown[0]}"; there are ${Object.keys(PARTS).join(', ')}`);
+  const unknown = names.filter((name) => !(name in ALL));
+  if (unknown.length > 0) throw new InstallError(`there is no engine "${unknown[0]}"; there are ${Object.keys(ALL).join(', ')}`);
   say(`kept in ${cacheDirectory()}`);
-  for (const name of names.length > 0 ? names : Object.keys(PARTS)) await PARTS[name]?.();
+  for (const name of names.length > 0 ? names : Object.keys(PARTS)) await ALL[name]?.();
   say('the engines are ready');
 }
 

@@ -9,7 +9,9 @@ export const ROOT = path.resolve(import.meta.dirname, '../..');
 export const KAFKA_VERSION = '4.3.1';
 export const SLF4J_VERSION = '1.7.36';
 export const SECANTUS_VERSION = '0.7.0b3';
+export const BENTO_VERSION = '1.10.0';
 
+export const BENTO_SOURCE = path.join(ROOT, 'bench/peers/bento');
 export const CLIENT_FOLDER = path.join(ROOT, 'engines/kafka-client');
 
 /** Everything that is fetched or built; may be deleted at any time. */
@@ -24,6 +26,10 @@ export function kafkaLibraries(): string {
 
 export function secantusServer(): string {
   return path.join(cacheDirectory(), `secantus-${SECANTUS_VERSION}/bin/secantusd-py`);
+}
+
+export function bentoProgram(): string {
+  return path.join(cacheDirectory(), `bento-${BENTO_VERSION}/bento`);
 }
 
 /** The last file written by an install: without it, what is there is half done. */
