@@ -257,7 +257,7 @@ function inScope({ supplierId, advertiserId }: Scope): Filter<QuarantinedLog> {
   };
 }
 
-function quarantineOf(db: Db): Collection<QuarantinedLog> {
+export function quarantineOf(db: Db): Collection<QuarantinedLog> {
   return db.collection('quarantine');
 }
 

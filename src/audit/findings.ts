@@ -17,6 +17,9 @@ export const KINDS = {
   signature_invalid: 'a stored play is not proven by the key of its device',
   verdict_differs: 'a stored verdict does not follow from what was signed',
   quarantine_damaged: 'a refusal in quarantine cannot be read',
+  feed_missing: 'a log that is archived and settled is not in the feed',
+  feed_differs: 'the feed has a play with other content or another verdict than the archive',
+  settled_lost: 'an acknowledged record was settled, and neither archive nor quarantine has it',
 } as const;
 
 export type Kind = keyof typeof KINDS;
@@ -25,8 +28,11 @@ export interface Finding {
   readonly kind: Kind;
   /** Lower-case UUID; null where nobody can tell. */
   readonly log_id: string | null;
-  /** Of the journal and feed; of quarantine for quarantine_damaged. Null where there is none. */
-  readonly position: number | null;
+  /**
+   * Of the journal and feed; of quarantine for quarantine_damaged. On the distributed engines `<topic>/<partition>/<offset>` of the feed,
+   * or `<journal_id>/<partition>/<offset>`. Null where there is none.
+   */
+  readonly position: number | string | null;
   readonly detail: string;
 }
 
@@ -43,7 +49,7 @@ export class Findings {
 
   add(
     kind: Kind,
-    { logId = null, position = null }: { readonly logId?: string | null; readonly position?: number | null },
+    { logId = null, position = null }: { readonly logId?: string | null; readonly position?: number | string | null },
     detail: string,
   ): void {
     this.#total += 1;

@@ -35,9 +35,14 @@ export const AuditRowsAnswer = Type.Object({
   }),
 });
 
+export interface AuditRoutesDeps {
+  /** Null where the audit asks the engines themselves: then this answers 501. */
+  readonly analytics: AnalyticsQueries | null;
+}
+
 /** `GET /api/v1/audit/rows` */
-export function auditRoutes(deps: { readonly analytics: AnalyticsQueries }): FastifyPluginAsync {
-  const copy = new SqlAnalyticsCopy(deps.analytics, MAX_ROWS);
+export function auditRoutes({ analytics }: AuditRoutesDeps): FastifyPluginAsync {
+  const copy = analytics && new SqlAnalyticsCopy(analytics, MAX_ROWS);
   return (app) => {
     app.get<{ Querystring: Static<typeof RowsQuery> }>(
       '/api/v1/audit/rows',
@@ -50,10 +55,19 @@ export function auditRoutes(deps: { readonly analytics: AnalyticsQueries }): Fas
             `With \`log_id\` (up to ${MAX_COUNTED} times): the rows that reports count for these plays. Without any: \`loaded\` alone.`,
           tags: ['reports'],
           querystring: RowsQuery,
-          response: { 200: AuditRowsAnswer, ...problemResponses('invalid_parameter', 'unauthorized', 'forbidden', 'unavailable') },
+          response: {
+            200: AuditRowsAnswer,
+            ...problemResponses('invalid_parameter', 'unauthorized', 'forbidden', 'not_implemented', 'unavailable'),
+          },
         },
       },
       async ({ query }) => {
+        if (!copy) {
+          throw new Problem(
+            'not_implemented',
+            'The audit of this installation asks ClickHouse itself: run `playproof audit` with the settings of its services.',
+          );
+        }
         const loaded = (await copy.loaded()).map(({ feedId, position }) => ({ feed_id: feedId, position }));
         return { rows: (await rowsOf(copy, query)).map(answerRow), loaded };
       },

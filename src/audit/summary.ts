@@ -1,17 +1,12 @@
 /** The result of an audit for a person. */
 import type { AuditResult } from './audit.ts';
-import { KINDS, type Kind } from './findings.ts';
+import { type Finding, KINDS, type Kind } from './findings.ts';
 
 /** Findings that are spelled out; JSON has more. */
 const MAX_TOLD = 20;
 
 export function summaryOf({ clean, positions, counts, found, findings }: AuditResult): string {
-  const lines: string[] = [];
-  for (const { kind, log_id, position, detail } of findings.slice(0, MAX_TOLD)) {
-    const where = [log_id === null ? '' : `log ${log_id}`, position === null ? '' : `position ${position}`].filter((part) => part !== '');
-    lines.push(`FAULT  ${[kind, ...where].join(', ')}: ${detail}`);
-  }
-  if (findings.length > MAX_TOLD) lines.push(`       and ${findings.length - MAX_TOLD} more, listed by --json`);
+  const lines = findingLines(findings);
   if (positions) {
     const { end, settle, loaded, journalId } = positions;
     lines.push(`journal ${journalId}: positions up to ${end}, settled up to ${settle}, analytics loaded up to ${Math.min(loaded, settle)}`);
@@ -21,9 +16,21 @@ export function summaryOf({ clean, positions, counts, found, findings }: AuditRe
       `${counts.quarantine} refusals in quarantine, ${counts.waiting} records waiting to be settled; ` +
       `${counts.proven} signatures and verdicts proven again`,
   );
-  for (const [kind, count] of Object.entries(found)) lines.push(`${count} ${kind}: ${KINDS[kind as Kind]}`);
-  lines.push(
+  return [...lines, ...closingLines(clean, found)].join('\n');
+}
+
+export function findingLines(findings: readonly Finding[]): string[] {
+  const lines = findings.slice(0, MAX_TOLD).map(({ kind, log_id, position, detail }) => {
+    const where = [log_id === null ? '' : `log ${log_id}`, position === null ? '' : `position ${position}`].filter((part) => part !== '');
+    return `FAULT  ${[kind, ...where].join(', ')}: ${detail}`;
+  });
+  if (findings.length > MAX_TOLD) lines.push(`       and ${findings.length - MAX_TOLD} more, listed by --json`);
+  return lines;
+}
+
+export function closingLines(clean: boolean, found: AuditResult['found']): string[] {
+  return [
+    ...Object.entries(found).map(([kind, count]) => `${count} ${kind}: ${KINDS[kind as Kind]}`),
     clean ? 'clean: feed, archive and analytics hold the same plays' : 'NOT clean: see docs/operations.md, "The audit finds something"',
-  );
-  return lines.join('\n');
+  ];
 }

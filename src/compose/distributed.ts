@@ -6,6 +6,7 @@ import { SendTimes } from '../accept/send-times.ts';
 import { HttpAnalytics } from '../analytics/http-engine.ts';
 import { RemoteLoader } from '../analytics/remote-loader.ts';
 import { sharedCompleteness } from '../analytics/shared-completeness.ts';
+import { auditRoutes } from '../audit/routes.ts';
 import { MongoReader } from '../archive/mongo-reader.ts';
 import type { EngineSettings } from '../config.ts';
 import { Directory } from '../console/directory.ts';
@@ -154,7 +155,12 @@ function openQuery({ logger }: Surroundings, engines: EngineSettings, feedSignal
   return {
     analytics,
     completeUntil,
-    plugins: [playRoutes({ archive, feedSignal, publicKey }), listRoutes({ analytics }), reportRoutes({ analytics, completeUntil })],
+    plugins: [
+      playRoutes({ archive, feedSignal, publicKey }),
+      listRoutes({ analytics }),
+      reportRoutes({ analytics, completeUntil }),
+      auditRoutes({ analytics: null }),
+    ],
     close: async () => {
       await archive.close();
       view.close();

@@ -67,6 +67,31 @@ export function prepareTopics(
   });
 }
 
+/**
+ * The topics as they are: nothing is made and nothing is asserted. Those that are missing are not in the answer.
+ *
+ * @throws KafkaRefused; KafkaSettingsError; KafkaUnreachable, where it may help to try again.
+ */
+export function lookAtTopics(
+  settings: KafkaSettings,
+  roles: readonly TopicRole[],
+  options: EnsureOptions = {},
+): Promise<ReadonlyMap<TopicRole, EnsuredTopic>> {
+  const named = roles.map((role) => ({ role, name: options.names?.[role] ?? TOPIC_NAMES[role] }));
+  return withAnyBroker(settings, async (connection) => {
+    const cluster = await describeCluster(
+      connection,
+      named.map(({ name }) => name),
+    );
+    const found = new Map<TopicRole, EnsuredTopic>();
+    for (const { role, name } of named) {
+      const topic = cluster.topics.get(name);
+      if (topic) found.set(role, { name, id: topicUuid(cluster.id, topic.id), partitions: topic.partitions.length });
+    }
+    return found;
+  });
+}
+
 interface NamedTopic {
   readonly role: TopicRole;
   readonly name: string;

@@ -8,6 +8,8 @@ import type { TransactionMessage } from '../kafka/transactions.ts';
 import { PositionLost } from './settlement.ts';
 
 const PARTITION = 0;
+/** What stands under the id of a journal on Kafka. */
+const MARK = 'begun';
 
 /** Where settling of a SQLite journal goes on. */
 export interface EdgePosition {
@@ -17,13 +19,13 @@ export interface EdgePosition {
   readonly lastRecord: string | null;
 }
 
-/** The last committed record of each key that belongs to this journal. */
-async function recordsOf(reader: CommittedReader, topic: string, journalId: string): Promise<Map<string, Buffer>> {
+/** The last committed record of each key that belongs to this journal (null: to any). */
+async function recordsOf(reader: CommittedReader, topic: string, journalId: string | null): Promise<Map<string, Buffer>> {
   const { low, end } = await reader.range(topic, PARTITION);
   const found = new Map<string, Buffer>();
   for await (const { key, value } of reader.scan(topic, PARTITION, low, end)) {
     const name = key?.toString() ?? '';
-    if (name !== journalId && !name.startsWith(`${journalId}/`)) continue;
+    if (journalId !== null && name !== journalId && !name.startsWith(`${journalId}/`)) continue;
     if (value === null) found.delete(name);
     else found.set(name, value);
   }
@@ -53,7 +55,7 @@ export async function kafkaPositions(reader: CommittedReader, topic: string, jou
 }
 
 export function markMessage(topic: string, journalId: string): TransactionMessage {
-  return { topic, key: journalId, value: Buffer.from('begun'), headers: [] };
+  return { topic, key: journalId, value: Buffer.from(MARK), headers: [] };
 }
 
 export function kafkaPositionMessage(topic: string, journalId: string, partition: number, next: number): TransactionMessage {
@@ -68,15 +70,45 @@ function unreadable(key: string, topic: string, text: string): PositionLost {
 export async function edgePosition(reader: CommittedReader, topic: string, journalId: string): Promise<EdgePosition | null> {
   const value = (await recordsOf(reader, topic, journalId)).get(journalId);
   if (value === undefined) return null;
+  const position = edgePositionOf(value.toString('utf8'));
+  if (!position) throw unreadable(journalId, topic, value.toString('utf8'));
+  return position;
+}
+
+/** Null: it is none. */
+function edgePositionOf(text: string): EdgePosition | null {
   try {
-    const { next, last_record: last } = JSON.parse(value.toString('utf8')) as { next: unknown; last_record: unknown };
-    if (Number.isSafeInteger(next) && (next as number) >= 1 && (last === null || typeof last === 'string')) {
-      return { next: next as number, lastRecord: last };
-    }
+    const { next, last_record: last } = JSON.parse(text) as { next: unknown; last_record: unknown };
+    const isPosition = Number.isSafeInteger(next) && (next as number) >= 1 && (last === null || typeof last === 'string');
+    return isPosition ? { next: next as number, lastRecord: last } : null;
   } catch {
-    // Said below, as for every other value that is no position.
+    return null;
   }
-  throw unreadable(journalId, topic, value.toString('utf8'));
+}
+
+/** What is known of all journals that publish to the feed, whatever they are kept in. */
+export interface AllPositions {
+  /** By `<journal_id>/<partition>` the offset to settle next. */
+  readonly next: ReadonlyMap<string, number>;
+  /** Journals on Kafka that are marked. */
+  readonly begun: ReadonlySet<string>;
+  /** A sentence for each record that is neither. */
+  readonly unreadable: readonly string[];
+}
+
+export async function allPositions(reader: CommittedReader, topic: string): Promise<AllPositions> {
+  const next = new Map<string, number>();
+  const begun = new Set<string>();
+  const strange: string[] = [];
+  for (const [key, value] of await recordsOf(reader, topic, null)) {
+    const text = value.toString('utf8');
+    const edge = key.includes('/') ? null : edgePositionOf(text);
+    if (edge) next.set(`${key}/${PARTITION}`, edge.next);
+    else if (!key.includes('/') && text === MARK) begun.add(key);
+    else if (/^[^/]+\/\d{1,10}$/.test(key) && /^\d{1,16}$/.test(text)) next.set(key, Number(text));
+    else strange.push(unreadable(key, topic, text).message);
+  }
+  return { next, begun, unreadable: strange };
 }
 
 export function edgePositionMessage(topic: string, journalId: string, { next, lastRecord: last }: EdgePosition): TransactionMessage {
