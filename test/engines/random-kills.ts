@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Load, randomFrom } from '../support/load.ts';
 import { importWorld, makeWorld } from '../support/registry.ts';
-import type { Service } from '../support/service.ts';
+import { Field, killAndRestart, NODES, pause } from './support/field.ts';
 import { Installation } from './support/installation.ts';
 import { differences } from './support/oracle.ts';
 
@@ -35,91 +35,27 @@ const MAX_BETWEEN_MS = 1_500;
 const MAX_STOPPED_MS = 14_000;
 const MAX_BROKER_STOPPED_MS = 6_000;
 
-const NODES: Readonly<Record<string, string>> = {
-  'accept-1': 'accept,query',
-  'accept-2': 'accept,query',
-  'settle-1': 'settle',
-  'settle-2': 'settle',
-  'analytics-1': 'analytics',
-};
-
 type Victim = 'node' | 'child' | 'broker';
 
-class Field {
-  readonly #installation: Installation;
-  readonly #random: () => number;
-  readonly nodes = new Map<string, Service>();
-
-  constructor(installation: Installation, random: () => number) {
-    this.#installation = installation;
-    this.#random = random;
+/** Does one thing to somebody, and undoes it where it does not end by itself. @returns what was done */
+async function harm(field: Field, random: () => number): Promise<string> {
+  const dice = random();
+  const victim: Victim = dice < 0.5 ? 'node' : dice < 0.85 ? 'child' : 'broker';
+  const stop = random() < 0.35;
+  const share = random();
+  if (victim === 'broker') {
+    const { kafka } = field.installation;
+    await (stop ? pause(kafka, share * MAX_BROKER_STOPPED_MS) : killAndRestart(kafka));
+    return stop ? 'stop broker' : 'kill broker';
   }
-
-  async startAll(): Promise<void> {
-    for (const [name, roles] of Object.entries(NODES)) this.nodes.set(name, await this.#installation.run(name, roles));
+  const names = Object.keys(NODES).filter((name) => victim === 'node' || !name.startsWith('accept'));
+  const name = names[Math.floor(random() * names.length)] as string;
+  if (victim === 'node') {
+    await (stop ? field.pause(name, share * MAX_STOPPED_MS) : field.kill(name, share * MAX_BETWEEN_MS));
+    return `${stop ? 'stop' : 'kill'} ${name}`;
   }
-
-  /** Does one thing to somebody, and undoes it where it does not end by itself. @returns what was done */
-  async harm(): Promise<string> {
-    const dice = this.#random();
-    const victim: Victim = dice < 0.5 ? 'node' : dice < 0.85 ? 'child' : 'broker';
-    const stop = this.#random() < 0.35;
-    const share = this.#random();
-    if (victim === 'broker') return this.#harmBroker(stop, share);
-    const names = Object.keys(NODES).filter((name) => victim === 'node' || !name.startsWith('accept'));
-    const name = names[Math.floor(this.#random() * names.length)] as string;
-    return victim === 'node' ? this.#harmNode(name, stop, share) : this.#harmChild(name, stop, share);
-  }
-
-  async #harmBroker(stop: boolean, share: number): Promise<string> {
-    const { kafka } = this.#installation;
-    if (stop) {
-      kafka.pause();
-      await sleep(share * MAX_BROKER_STOPPED_MS);
-      kafka.resume();
-      return 'stop broker';
-    }
-    await kafka.kill();
-    await kafka.restart();
-    return 'kill broker';
-  }
-
-  async #harmNode(name: string, stop: boolean, share: number): Promise<string> {
-    const node = this.#node(name);
-    if (stop) {
-      node.signal('SIGSTOP');
-      await sleep(share * MAX_STOPPED_MS);
-      node.signal('SIGCONT');
-      return `stop ${name}`;
-    }
-    await node.kill();
-    await sleep(share * MAX_BETWEEN_MS);
-    // Not waited for: what comes next may come while it starts.
-    const born = this.#installation.spawn(name, NODES[name] as string);
-    await born.listening();
-    this.nodes.set(name, born);
-    return `kill ${name}`;
-  }
-
-  /** The settling or loading process alone; its parent starts it again. */
-  async #harmChild(name: string, stop: boolean, share: number): Promise<string> {
-    const [pid] = this.#node(name).children();
-    if (pid === undefined) return `found no child of ${name}`;
-    if (!stop) {
-      process.kill(pid, 'SIGKILL');
-      return `kill child of ${name}`;
-    }
-    process.kill(pid, 'SIGSTOP');
-    await sleep(share * MAX_STOPPED_MS);
-    process.kill(pid, 'SIGCONT');
-    return `stop child of ${name}`;
-  }
-
-  #node(name: string): Service {
-    const node = this.nodes.get(name);
-    if (!node) throw new Error(`there is no node ${name}`);
-    return node;
-  }
+  const found = await (stop ? field.pauseChild(name, share * MAX_STOPPED_MS) : field.killChild(name));
+  return found ? `${stop ? 'stop' : 'kill'} child of ${name}` : `found no child of ${name}`;
 }
 
 /** @throws Error when a process does not come back, when something is answered 500, or when it does not converge in time. */
@@ -130,25 +66,24 @@ export async function randomKills({ kills, seed, tell }: RandomKillsOptions): Pr
   const done: Record<string, number> = {};
   const installation = await Installation.start();
   try {
-    const field = new Field(installation, random);
+    const field = new Field(installation);
     await field.startAll();
-    const first = field.nodes.get('accept-1') as Service;
-    await importWorld(first, world);
+    await importWorld(field.node('accept-1'), world);
     // By numbers of its own, so that who is harmed depends on the seed alone. It may be a node that stands still, as behind a real balancer.
     const toWhom = randomFrom(seed + 2);
     load.start(CONNECTIONS, () => {
-      const node = field.nodes.get(toWhom() < 0.5 ? 'accept-1' : 'accept-2') as Service;
+      const node = field.node(toWhom() < 0.5 ? 'accept-1' : 'accept-2');
       return node.ended ? null : node.url;
     });
     for (let kill = 1; kill <= kills; kill += 1) {
       await sleep(random() * MAX_BETWEEN_MS);
-      const what = await field.harm();
+      const what = await harm(field, random);
       done[what] = (done[what] ?? 0) + 1;
       tell(`${kill} of ${kills}: ${what}; ${load.ledger.summary()['acknowledged'] ?? 0} acknowledged`);
     }
     await load.stop();
-    for (const service of field.nodes.values()) await service.ready();
-    const query = field.nodes.get('accept-2') as Service;
+    for (const service of field.nodes()) await service.ready();
+    const query = field.node('accept-2');
     await load.drain(query.url);
     await load.sendGood(query.url, 20);
     await load.drain(query.url);

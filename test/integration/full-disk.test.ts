@@ -1,9 +1,10 @@
 /** I1, I4: a full disk is 503 with Retry-After; old rows are kept, and when there is room again it goes on by itself. */
 import { execFileSync } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { mkdirSync, statfsSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { fillDisk, freeDisk, unmount } from '../support/full-disk.ts';
 import { call, type Reply, sendBatch } from '../support/http.ts';
 import type { ToldVerdict } from '../support/ledger.ts';
 import { Load } from '../support/load.ts';
@@ -33,7 +34,7 @@ beforeEach(() => {
 afterEach(async () => {
   if (!canMount) return;
   await service?.kill();
-  execFileSync('umount', ['-l', data()]);
+  unmount(data());
   removeDataDir(dataDir);
 });
 
@@ -53,19 +54,6 @@ function mountable(): boolean {
 
 function data(): string {
   return path.join(dataDir, 'data');
-}
-
-/** Writes a file until the disk has no byte left. */
-function fill(): void {
-  const file = openSync(path.join(data(), 'filler'), 'a');
-  for (let size = 1024 * 1024; size >= 1; size = Math.floor(size / 4)) {
-    try {
-      for (;;) writeSync(file, Buffer.alloc(size));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
-    }
-  }
-  closeSync(file);
 }
 
 /** One good log, written into the ledger of the others. */
@@ -89,7 +77,7 @@ test.skipIf(!canMount).each([
   await waitComplete(service);
   load.start(3, () => url);
   await sleep(500);
-  fill();
+  fillDisk(data());
   expect(statfsSync(data()).bavail).toBe(0);
 
   const until = performance.now() + WAIT_MS;
@@ -101,7 +89,7 @@ test.skipIf(!canMount).each([
   expect((await call(service, '/health/live')).status).toBe(200);
   expect((await readFeed(service)).copies.length).toBeGreaterThanOrEqual(50);
 
-  rmSync(path.join(data(), 'filler'));
+  freeDisk(data());
   while ((await probe(service, load)).status !== 202 && performance.now() < until + WAIT_MS) await sleep(100);
   await load.stop();
   await load.drain(url);

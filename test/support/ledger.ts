@@ -113,6 +113,17 @@ export class Ledger {
     }
   }
 
+  /** How many log_ids were sent, and for how many at least one content was acknowledged. */
+  ids(): { readonly sent: number; readonly acknowledged: number } {
+    let acknowledged = 0;
+    for (const first of this.#first.values()) {
+      let place = first;
+      while (place !== NONE && ((this.#flags[place] as number) & TOLD) === 0) place = this.#next[place] as number;
+      if (place !== NONE) acknowledged += 1;
+    }
+    return { sent: this.#first.size, acknowledged };
+  }
+
   /** How many logs were acknowledged, and how many refused by code. */
   summary(): Record<string, number> {
     const counts: Record<string, number> = { logs: this.size };

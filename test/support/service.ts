@@ -11,6 +11,8 @@ import { promisify } from 'node:util';
 const ENTRY = fileURLToPath(new URL('../../bin/playproof.mjs', import.meta.url));
 const READY_WITHIN_MS = 30_000;
 const POLL_MS = 10;
+/** Of a command, bytes. */
+const MAX_OUTPUT = 64 * 1024 * 1024;
 
 export const ADMIN_TOKEN = 'test-admin-token-0123456789abcdefghij';
 
@@ -93,21 +95,21 @@ export class Service {
   }
 
   /** Resolves when its address is known; it may not be ready yet. */
-  async listening(): Promise<void> {
-    const until = performance.now() + READY_WITHIN_MS;
+  async listening(withinMs = READY_WITHIN_MS): Promise<void> {
+    const until = performance.now() + withinMs;
     while (!this.#listens()) {
-      if (performance.now() > until) throw new Error(`the service did not listen within ${READY_WITHIN_MS} ms:\n${this.#output}`);
+      if (performance.now() > until) throw new Error(`the service did not listen within ${withinMs} ms:\n${this.#output}`);
       await sleep(POLL_MS);
     }
   }
 
-  async ready(): Promise<void> {
-    const until = performance.now() + READY_WITHIN_MS;
+  async ready(withinMs = READY_WITHIN_MS): Promise<void> {
+    const until = performance.now() + withinMs;
     while (performance.now() < until) {
       if (this.#listens() && (await answersReady(this.url))) return;
       await sleep(POLL_MS);
     }
-    throw new Error(`the service was not ready within ${READY_WITHIN_MS} ms:\n${this.#output}`);
+    throw new Error(`the service was not ready within ${withinMs} ms:\n${this.#output}`);
   }
 
   /** @throws Error when it has ended. */
@@ -162,6 +164,18 @@ export class Service {
     return stdout.trimEnd();
   }
 
+  /** The same to its end, with whatever code. @param env Further settings. */
+  async run(args: readonly string[], env: Readonly<Record<string, string>>): Promise<{ code: number; stdout: string; stderr: string }> {
+    const options = { cwd: this.dataDir, env: { ...environmentFor(this.dataDir), ...env }, maxBuffer: MAX_OUTPUT };
+    return new Promise((resolve, reject) => {
+      execFile(process.execPath, [ENTRY, ...args], options, (error, stdout, stderr) => {
+        const code = error === null ? 0 : error.code;
+        if (typeof code === 'number') resolve({ code, stdout, stderr });
+        else reject(new Error(`playproof ${args[0]} did not end by itself`, { cause: error }));
+      });
+    });
+  }
+
   /** Process ids of its children: the analytics process. */
   children(): number[] {
     return childrenOf(this.pid);
@@ -169,8 +183,18 @@ export class Service {
 
   /** Resident memory, bytes. */
   residentBytes(): number {
-    const kilobytes = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))?.[1];
-    return Number(kilobytes) * 1024;
+    return residentOf(this.pid);
+  }
+
+  /** The same of it and its children; what has ended counts nothing. */
+  residentBytesWithChildren(): number {
+    return [this.pid, ...this.children()].reduce((sum, pid) => {
+      try {
+        return sum + residentOf(pid);
+      } catch {
+        return sum;
+      }
+    }, 0);
   }
 }
 
@@ -192,6 +216,13 @@ async function answersReady(url: string): Promise<boolean> {
   } catch {
     return false;
   }
+}
+
+/** @throws Error when there is no such process. */
+function residentOf(pid: number): number {
+  const kilobytes = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  // A process that has ended and was not waited for has no memory.
+  return Number(kilobytes ?? 0) * 1024;
 }
 
 function childrenOf(pid: number): number[] {

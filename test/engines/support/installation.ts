@@ -16,6 +16,12 @@ const SETTINGS = {
   PLAYPROOF_VERIFY_WORKERS: '1',
 };
 
+export interface SpawnOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly under?: readonly string[];
+  readonly group?: boolean;
+}
+
 export class Installation {
   readonly kafka: Kafka;
   readonly mongo: Mongo;
@@ -48,10 +54,10 @@ export class Installation {
   }
 
   /** Starts the process without waiting for it. One of the same name must have ended. */
-  spawn(name: string, roles: string): Service {
+  spawn(name: string, roles: string, { env = {}, under = [], group = false }: SpawnOptions = {}): Service {
     const dataDir = path.join(this.#directory, name);
     mkdirSync(dataDir, { recursive: true });
-    const service = Service.spawn({ dataDir, env: this.environment(name, roles) });
+    const service = Service.spawn({ dataDir, env: { ...this.environment(name, roles), ...env }, under, group });
     this.#services.set(name, service);
     return service;
   }

@@ -18,6 +18,8 @@ import { javaConsume, javaRecords } from './witness.ts';
 const COMPLETE_WITHIN_MS = 120_000;
 /** So many plays at least have their evidence asked for over HTTP, where there are so many. */
 const EVIDENCE = 40;
+const IDLE_MS = 6_000;
+const LONG_IDLE_MS = 40_000;
 
 /** Waits until everything received before `instant` is settled and loaded, as a node with the role query tells. */
 export async function waitComplete(query: Service, instant: number, withinMs = COMPLETE_WITHIN_MS): Promise<void> {
@@ -42,8 +44,8 @@ function copyOf({ log_id, content_hash, status, billable, received_at }: FeedRec
   return { logId: log_id, hash: content_hash, verdict: verdictText(status, billable, received_at) };
 }
 
-async function* topicCopies({ kafka }: Installation): AsyncGenerator<Copy> {
-  for await (const { value } of javaRecords('playback-logs', { bootstrap: kafka.bootstrap, readCommitted: true })) {
+async function* topicCopies({ kafka }: Installation, idleMs: number): AsyncGenerator<Copy> {
+  for await (const { value } of javaRecords('playback-logs', { bootstrap: kafka.bootstrap, readCommitted: true, idleMs })) {
     yield copyOf(JSON.parse(value ?? 'null') as FeedRecord);
   }
 }
@@ -101,14 +103,27 @@ class Spread<T> {
 /** Everything at once, read one by one; call it when the clients have stopped and nothing unknown is left. */
 export async function differences(installation: Installation, query: Service, ledger: Ledger): Promise<string[]> {
   await waitComplete(query, ledger.lastAcknowledged);
+  const first = await reckon(installation, query, ledger, IDLE_MS);
+  // Analytics was loaded from the feed: what it has and the reading has not, a broker that has just started had not served in time.
+  return first.read < first.loaded ? (await reckon(installation, query, ledger, LONG_IDLE_MS)).found : first.found;
+}
+
+/** @param idleMs The reading of the feed ends when nothing came for this long. */
+async function reckon(installation: Installation, query: Service, ledger: Ledger, idleMs: number) {
   const reckoning = new Reckoning(ledger);
   const some = new Spread<Copy>(EVIDENCE);
-  for await (const copy of topicCopies(installation)) {
+  let read = 0;
+  for await (const copy of topicCopies(installation, idleMs)) {
     reckoning.count('feed', copy);
     some.add(copy);
+    read += 1;
   }
   await reckoning.countAll('archive', archiveCopies(installation));
-  await reckoning.countAll('analytics', analyticsCopies(query));
+  let loaded = 0;
+  for await (const copy of analyticsCopies(query)) {
+    reckoning.count('analytics', copy);
+    loaded += 1;
+  }
   for await (const item of pages(query, '/api/v1/quarantine')) reckoning.quarantined(item);
-  return [...reckoning.differences(), ...(await evidenceDifferences(query, some.kept))];
+  return { read, loaded, found: [...reckoning.differences(), ...(await evidenceDifferences(query, some.kept))] };
 }

@@ -1,0 +1,44 @@
+/** Disks that can be filled: small ones of their own, mounted for one directory. */
+import { execFileSync } from 'node:child_process';
+import { closeSync, openSync, rmSync, statfsSync, truncateSync, writeSync } from 'node:fs';
+import path from 'node:path';
+
+const FILLER = 'filler';
+const MEBIBYTE = 1024 * 1024;
+/** Left for writing byte by byte, since a file system takes less than it says is free. */
+const LEFT_MEBIBYTES = 8;
+
+/** Writes a file until the disk of the directory has no byte left. */
+export function fillDisk(directory: string): void {
+  const name = path.join(directory, FILLER);
+  const file = openSync(name, 'a');
+  const { bavail, bsize } = statfsSync(directory);
+  const mebibytes = Math.floor((bavail * bsize) / MEBIBYTE) - LEFT_MEBIBYTES;
+  // Without writing it, where the file system can: a large disk is full at once.
+  if (mebibytes > LEFT_MEBIBYTES) execFileSync('fallocate', ['-l', `${mebibytes}MiB`, name], { stdio: 'pipe' });
+  for (let size = MEBIBYTE; size >= 1; size = Math.floor(size / 4)) {
+    try {
+      for (;;) writeSync(file, Buffer.alloc(size));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+    }
+  }
+  closeSync(file);
+}
+
+export function freeDisk(directory: string): void {
+  rmSync(path.join(directory, FILLER), { force: true });
+}
+
+/** Mounts a file system in a file, which takes space on the real disk as it is used. @throws Error where that is not allowed. */
+export function mountImage(image: string, directory: string, bytes: number): void {
+  closeSync(openSync(image, 'w'));
+  truncateSync(image, bytes);
+  execFileSync('mkfs.ext4', ['-q', '-m', '0', image], { stdio: 'pipe' });
+  execFileSync('mount', ['-o', 'loop', image, directory], { stdio: 'pipe' });
+}
+
+/** @param directory Where it was mounted; also with files open. */
+export function unmount(directory: string): void {
+  execFileSync('umount', ['-l', directory], { stdio: 'pipe' });
+}
