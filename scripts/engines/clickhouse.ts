@@ -2,6 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { freePort } from './ports.ts';
+import { OneServer } from './one-server.ts';
 import { EngineProcess } from './process.ts';
 
 const READY_MS = 60_000;
@@ -13,45 +14,19 @@ export interface ClickHouseOptions {
   readonly credentials?: { readonly user: string; readonly password: string };
 }
 
-export class ClickHouseServer {
+export class ClickHouseServer extends OneServer {
   /** For `@clickhouse/client`; without the credentials. */
   readonly url: string;
-  process: EngineProcess;
-  readonly #start: () => Promise<EngineProcess>;
 
   constructor(port: number, process: EngineProcess, start: () => Promise<EngineProcess>) {
+    super('ClickHouse server', process, start);
     this.url = `http://127.0.0.1:${port}`;
-    this.process = process;
-    this.#start = start;
   }
 
   /** refuse: inserts fail as on a read-only server. lose: they are done, but their answer does not arrive. */
   async failInserts(mode: 'off' | 'refuse' | 'lose'): Promise<void> {
     const response = await fetch(`${this.url}/fault/insert?mode=${mode}`, { method: 'PUT' });
     if (!response.ok) throw new Error(`${response.status}: ${await response.text()}`);
-  }
-
-  /** kill -9. */
-  async kill(): Promise<void> {
-    await this.process.kill();
-  }
-
-  pause(): void {
-    this.process.pause();
-  }
-
-  resume(): void {
-    this.process.resume();
-  }
-
-  /** Starts a dead server on its data and waits for it. */
-  async restart(): Promise<void> {
-    if (this.process.alive) throw new Error('the ClickHouse server is running');
-    this.process = await this.#start();
-  }
-
-  async stop(): Promise<void> {
-    await this.process.stop(10_000);
   }
 }
 

@@ -9,6 +9,7 @@ import { connect } from 'node:net';
 import path from 'node:path';
 import { secantusServer } from './places.ts';
 import { freePort } from './ports.ts';
+import { OneServer } from './one-server.ts';
 import { EngineProcess } from './process.ts';
 
 const READY_MS = 60_000;
@@ -18,41 +19,15 @@ export interface MongoOptions {
   readonly outlives?: boolean;
 }
 
-export class MongoServer {
+export class MongoServer extends OneServer {
   /** For the driver. */
   readonly url: string;
   readonly port: number;
-  process: EngineProcess;
-  readonly #start: () => Promise<EngineProcess>;
 
   constructor(port: number, process: EngineProcess, start: () => Promise<EngineProcess>) {
+    super('MongoDB server', process, start);
     this.port = port;
     this.url = `mongodb://127.0.0.1:${port}/?directConnection=true`;
-    this.process = process;
-    this.#start = start;
-  }
-
-  /** kill -9. */
-  async kill(): Promise<void> {
-    await this.process.kill();
-  }
-
-  pause(): void {
-    this.process.pause();
-  }
-
-  resume(): void {
-    this.process.resume();
-  }
-
-  /** Starts a dead server on its data and waits for it. */
-  async restart(): Promise<void> {
-    if (this.process.alive) throw new Error('the MongoDB server is running');
-    this.process = await this.#start();
-  }
-
-  async stop(): Promise<void> {
-    await this.process.stop(10_000);
   }
 }
 

@@ -18,7 +18,6 @@ export interface Point {
   readonly billable: number;
   readonly duplicates: number;
   readonly refused: number;
-  readonly commits: number;
   /** Records waiting, at that instant. */
   readonly settle_lag: number;
   /** Null: nobody knows. */
@@ -41,7 +40,6 @@ interface Totals {
   readonly billable: number;
   readonly duplicates: number;
   readonly refused: number;
-  readonly commits: number;
 }
 
 export class LiveFigures {
@@ -95,7 +93,6 @@ export class LiveFigures {
       billable: totals.billable - before.billable,
       duplicates: totals.duplicates - before.duplicates,
       refused: totals.refused - before.refused,
-      commits: totals.commits - before.commits,
       settle_lag: Math.max(0, counters.get('end') - settled),
       analytics_lag: loadedTo === null ? null : Math.max(0, settled - loadedTo),
       answer_p50: p50,
@@ -118,7 +115,6 @@ export class LiveFigures {
       accepted: counters.get('accepted'),
       billable: counters.get('billable'),
       duplicates: counters.get('duplicates'),
-      commits: counters.get('commits'),
       refused,
     };
   }

@@ -19,7 +19,6 @@ const PointSchema = Type.Object({
   billable: Count,
   duplicates: Count,
   refused: Count,
-  commits: Type.Integer({ minimum: 0, description: 'Commits of the journal' }),
   settle_lag: Type.Integer({ minimum: 0, description: 'Records of the journal that wait to be settled' }),
   analytics_lag: Nullable(
     Type.Integer({ minimum: 0, description: 'Settled records that wait to be loaded into analytics; null while analytics is away' }),

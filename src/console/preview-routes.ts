@@ -1,7 +1,7 @@
 /** `POST /api/v1/registry/import/preview`: the same document as the import takes, and nothing is changed. */
 import type { FastifyPluginAsync } from 'fastify';
 import { Type } from 'typebox';
-import { importBodyOf, takeImportBodies } from '../registry/import-body.ts';
+import { takeImportBodies, withImportBody } from '../registry/import-body.ts';
 import type { RegistryEntries } from '../registry/registry.ts';
 import { Nullable, problemResponses } from '../server/schemas.ts';
 import { CHANGES, PREVIEW_KINDS, previewImport } from './import-preview.ts';
@@ -53,14 +53,7 @@ export function previewRoutes(registry: RegistryEntries): FastifyPluginAsync {
           ),
         },
       },
-      handler: async (request) => {
-        const { bytes, format } = importBodyOf(request);
-        try {
-          return await previewImport(registry, bytes, format);
-        } finally {
-          app.bodyBudget.give(bytes.length);
-        }
-      },
+      handler: (request) => withImportBody(request, (bytes, format) => previewImport(registry, bytes, format)),
     });
   };
 }

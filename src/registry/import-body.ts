@@ -7,12 +7,12 @@ import type { ImportFormat } from './registry.ts';
 
 const FORMATS: Readonly<Record<string, ImportFormat>> = { 'application/json': 'json', 'application/x-ndjson': 'ndjson' };
 
-export interface ImportBody {
+interface ImportBody {
   readonly bytes: Buffer<ArrayBuffer>;
   readonly format: ImportFormat;
 }
 
-/** Makes the routes of this scope take such bodies. `bytes.length` bytes are then taken from the budget, and the route gives them back. */
+/** Makes the routes of this scope take such bodies; each of them uses `withImportBody`, which gives their bytes back to the budget. */
 export function takeImportBodies(app: FastifyInstance, limitBytes: number): void {
   app.removeAllContentTypeParsers();
   for (const [type, format] of Object.entries(FORMATS)) {
@@ -26,10 +26,24 @@ export function takeImportBodies(app: FastifyInstance, limitBytes: number): void
   app.setValidatorCompiler((part) => (part.httpPart === 'body' ? () => true : compileValidator(part)));
 }
 
-/** @throws Problem malformed where there is none: Fastify asks no parser about a request without a body. */
-export function importBodyOf(request: FastifyRequest): ImportBody {
+/**
+ * Hands the body to `work`, which may give its memory to another thread.
+ *
+ * @throws Problem malformed where there is none: Fastify asks no parser about a request without a body.
+ */
+export async function withImportBody<T>(
+  request: FastifyRequest,
+  work: (bytes: Buffer<ArrayBuffer>, format: ImportFormat) => Promise<T>,
+): Promise<T> {
   if (request.body === undefined || request.body === null) {
     throw new Problem('malformed', 'The body is empty; send the document to import.');
   }
-  return request.body as ImportBody;
+  const { bytes, format } = request.body as ImportBody;
+  // Taken down now: bytes that were handed to another thread have no length any more.
+  const { length } = bytes;
+  try {
+    return await work(bytes, format);
+  } finally {
+    request.server.bodyBudget.give(length);
+  }
 }

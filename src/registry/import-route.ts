@@ -2,7 +2,7 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { Type } from 'typebox';
 import { problemResponses } from '../server/schemas.ts';
-import { importBodyOf, takeImportBodies } from './import-body.ts';
+import { takeImportBodies, withImportBody } from './import-body.ts';
 import { MAX_IMPORT_BYTES, type RegistryImport } from './registry.ts';
 import { CampaignObject, ContentObject, DeviceImport, ImportAnswer, StoreObject } from './schemas.ts';
 
@@ -42,15 +42,7 @@ export function importRoute(registry: RegistryImport): FastifyPluginAsync {
           ),
         },
       },
-      handler: async (request) => {
-        const { bytes, format } = importBodyOf(request);
-        const { length } = bytes;
-        try {
-          return await registry.importDocument(bytes, format);
-        } finally {
-          app.bodyBudget.give(length);
-        }
-      },
+      handler: (request) => withImportBody(request, (bytes, format) => registry.importDocument(bytes, format)),
     });
   };
 }

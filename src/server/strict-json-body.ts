@@ -2,6 +2,7 @@
  * JSON bodies of the administrative routes, read as strictly as playback logs are: fatal UTF-8, no duplicate names, no lone
  * surrogates, no names that change a prototype, bounded depth, finite numbers and safe integers.
  */
+import { parseNames } from '../domain/json-names.ts';
 import { Problem } from './problem.ts';
 
 /** The registry import nests lists of stores, devices, keys: well below this. */
@@ -26,7 +27,7 @@ export function parseStrictJson(bytes: Uint8Array): unknown {
   if (depth > MAX_BODY_DEPTH) throw new Problem('malformed', `The JSON is nested deeper than ${MAX_BODY_DEPTH} levels.`);
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseNames(text);
   } catch {
     throw new Problem('malformed', 'The body is not valid JSON.');
   }

@@ -33,7 +33,7 @@ describe('live figures', () => {
     answers.observe({ route: '/api/v1/playback-logs' }, 0.05);
     answers.observe({ route: '/metrics' }, 0.9);
     await figures.sample();
-    const nothing = { accepted: 0, billable: 0, duplicates: 0, refused: 0, commits: 0 };
+    const nothing = { accepted: 0, billable: 0, duplicates: 0, refused: 0 };
     expect(figures.pointsAfter(0)).toEqual([
       {
         ...nothing,

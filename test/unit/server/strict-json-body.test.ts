@@ -56,6 +56,13 @@ describe('bounds', () => {
   });
 });
 
+test('a name that is spelled with an escape is the name that it says, whatever was read before (nodejs/node#63785)', () => {
+  // In V8 this makes the name at the same place behind it be misread.
+  parseStrictJson(bytes('{"q":[],"st\\\\u00":0}'));
+  expect(parseStrictJson(bytes('{"q":1,"st\\u0061tus":2}'))).toEqual({ q: 1, status: 2 });
+  expect(() => parseStrictJson(bytes('{"name":1,"n\\u0061me":2}'))).toThrow(/two members/);
+});
+
 function depthOf(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 0;
   return 1 + Math.max(0, ...Object.values(value).map(depthOf));
