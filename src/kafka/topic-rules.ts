@@ -15,6 +15,9 @@ const MIN_INSYNC = 2;
 /** Kafka's own default; librdkafka sends batches of up to 1 000 000 bytes. */
 const MIN_MESSAGE_BYTES = 1_048_588;
 const CREATED_MESSAGE_BYTES = 2 * 1_048_576;
+/** Of the positions: the segment that is written to is not compacted, and whoever looks for a position reads all of it. */
+const CREATED_SEGMENT_BYTES = 8 * 1_048_576;
+const MAX_SEGMENT_BYTES = 64 * 1_048_576;
 
 /** Settings of a topic that is created here. */
 export function createdConfig(role: TopicRole, replication: number): Record<string, string> {
@@ -24,7 +27,7 @@ export function createdConfig(role: TopicRole, replication: number): Record<stri
     'message.timestamp.type': 'LogAppendTime',
     'max.message.bytes': String(CREATED_MESSAGE_BYTES),
     ...(role === 'positions'
-      ? { 'cleanup.policy': 'compact' }
+      ? { 'cleanup.policy': 'compact', 'segment.bytes': String(CREATED_SEGMENT_BYTES) }
       : { 'cleanup.policy': 'delete', 'retention.ms': '-1', 'retention.bytes': '-1' }),
   };
 }
@@ -59,6 +62,11 @@ export function topicFaults({ role, partitions, replication, config }: TopicStat
   }
   if (role === 'positions') {
     must('cleanup.policy', 'compact', 'a position must not expire');
+    if (!(Number(of('segment.bytes')) <= MAX_SEGMENT_BYTES)) {
+      wrong.push(
+        `segment.bytes is ${of('segment.bytes')}, it must be at most ${MAX_SEGMENT_BYTES} (a segment is compacted once it is full)`,
+      );
+    }
     if (partitions !== 1) wrong.push(`it has ${partitions} partitions, it must have 1`);
   } else {
     const why = role === 'journal' ? 'a record goes only after it was settled' : 'the feed keeps everything; billing may read late';

@@ -47,12 +47,12 @@ describe('topics of a cluster', () => {
     const described = new Map(
       Array.from(stdout.matchAll(/^Topic: (\S+)\t.*ReplicationFactor: (\d+)\tConfigs: (\S+)$/gm), ([, name, replicas, config = '']) => [
         name,
-        // The size of segments is the test broker's.
+        // The size that segments have by default is the test broker's.
         {
           replicas,
           config: config
             .split(',')
-            .filter((pair) => !pair.startsWith('segment.bytes='))
+            .filter((pair) => pair !== 'segment.bytes=67108864')
             .sort(),
         },
       ]),
@@ -66,7 +66,8 @@ describe('topics of a cluster', () => {
     const log = { replicas: '3', config: ['cleanup.policy=delete', ...kept, 'retention.bytes=-1', 'retention.ms=-1'].sort() };
     expect(described.get('playback-logs.journal')).toEqual(log);
     expect(described.get('playback-logs')).toEqual(log);
-    expect(described.get('playback-logs.positions')).toEqual({ replicas: '3', config: ['cleanup.policy=compact', ...kept].sort() });
+    const positions = ['cleanup.policy=compact', 'segment.bytes=8388608', ...kept].sort();
+    expect(described.get('playback-logs.positions')).toEqual({ replicas: '3', config: positions });
     expect(await prepareTopics(settings, ALL)).toEqual(made);
   });
 
@@ -92,6 +93,7 @@ describe('topics of a cluster', () => {
     ['journal', 'message.timestamp.type=CreateTime', 'message.timestamp.type is CreateTime, it must be LogAppendTime'],
     ['feed', 'max.message.bytes=65536', 'max.message.bytes is 65536, it must be at least 1048588'],
     ['positions', 'cleanup.policy=delete', 'cleanup.policy is delete, it must be compact'],
+    ['positions', 'segment.bytes=1073741824', 'segment.bytes is 1073741824, it must be at most 67108864'],
   ] as const)('a %s with %s is refused, by a toy too', async (role, change, sentence) => {
     const names = namesOf(`wrong-${role}-${change.split('=')[0]}`);
     await prepareTopics(settings, [role], { names });

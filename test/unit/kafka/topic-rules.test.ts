@@ -36,6 +36,7 @@ describe('the rules for topics', () => {
     ['feed', { 'message.timestamp.type': 'CreateTime' }],
     ['feed', { 'max.message.bytes': '1000000' }],
     ['positions', { 'cleanup.policy': 'compact,delete' }],
+    ['positions', { 'segment.bytes': '1073741824' }],
   ] as const)('call a %s with %j wrong', (role, change) => {
     const [name = '', value = ''] = Object.entries(change)[0] ?? [];
     const { weak, wrong } = topicFaults(made(role, change));
