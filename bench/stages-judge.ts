@@ -18,7 +18,7 @@ export interface JudgedStages {
   readonly judged: readonly Judged[];
 }
 
-const SETTINGS = { rules: DEFAULT_RULES, batchLogs: 100, requireDeviceTime: false };
+const SETTINGS = { rules: DEFAULT_RULES, batchLogs: 100, requireDeviceTime: false, registryMaxAgeMs: 5_000 };
 
 export async function judgeStages(batch: number, batches: number, tell: (text: string) => void): Promise<JudgedStages> {
   const fleet = new Fleet({ seed: 2, devices: 64, ids: 'v7' });

@@ -7,7 +7,7 @@ import { hostname } from 'node:os';
 import path from 'node:path';
 import { parseEnv } from 'node:util';
 import { settingsFaults } from './kafka/settings.ts';
-import { DEFAULT_RULES, type RuleSettings } from './domain/limits.ts';
+import { DEFAULT_RULES, REGISTRY_MAX_AGE_MS, type RuleSettings } from './domain/limits.ts';
 
 type Kind = 'string' | 'secret' | 'integer' | 'number' | 'boolean' | 'list';
 
@@ -130,6 +130,13 @@ export const SETTINGS = {
   PLAYPROOF_KAFKA_SASL_USERNAME: { kind: 'string', about: 'User name for SASL' },
   PLAYPROOF_KAFKA_SASL_PASSWORD: { kind: 'secret', about: 'Password for SASL' },
   PLAYPROOF_MONGODB_URL: { kind: 'secret', about: 'Connection string of the archive and registry (profiles edge and cluster)' },
+  PLAYPROOF_REGISTRY_MAX_AGE_SECONDS: {
+    kind: 'integer',
+    fallback: String(REGISTRY_MAX_AGE_MS / 1000),
+    min: 1,
+    max: 86_400,
+    about: 'Age of the view of the registry up to which logs are judged while MongoDB is away (profiles edge and cluster)',
+  },
   PLAYPROOF_CLICKHOUSE_URL: { kind: 'secret', about: 'http(s)://user:password@host:port of analytics (profiles edge and cluster)' },
 } as const satisfies Record<string, Setting>;
 
@@ -150,6 +157,8 @@ export interface Config {
   readonly rules: RuleSettings;
   readonly batchLogs: number;
   readonly requireDeviceTime: boolean;
+  /** How old the judges' view of the registry may be. */
+  readonly registryMaxAgeMs: number;
   readonly quarantinePerDevice: number;
   readonly maxInFlightBytes: number;
   readonly maxWaitMs: number;
@@ -293,6 +302,7 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
     },
     batchLogs: number('PLAYPROOF_BATCH_LOGS'),
     requireDeviceTime: boolean('PLAYPROOF_REQUIRE_DEVICE_TIME'),
+    registryMaxAgeMs: number('PLAYPROOF_REGISTRY_MAX_AGE_SECONDS') * 1000,
     quarantinePerDevice: number('PLAYPROOF_QUARANTINE_PER_DEVICE'),
     maxInFlightBytes: number('PLAYPROOF_MAX_IN_FLIGHT_BYTES'),
     maxWaitMs: number('PLAYPROOF_MAX_WAIT_MILLISECONDS'),

@@ -9,9 +9,8 @@ const NAMES = [
   'duplicates',
   'notKept',
   'journalFailures',
-  'commits',
-  /** 1 once the journal can be appended to. */
-  'journalOpen',
+  /** Of a journal on Kafka: place in JOURNAL_STATES (journal/journal-state.ts). */
+  'journal',
   'end',
   'settled',
   'settledPlays',

@@ -11,6 +11,8 @@ export interface RunningService {
   readonly address: string;
   /** The administrator's token where one was made just now; it cannot be read again. */
   readonly newAdminToken: string | null;
+  /** The same, where the registry was away at the start: resolves once it is back. */
+  readonly laterAdminToken: Promise<string | null>;
   /** Stops accepting, answers what is in flight, settles it, and closes the engines. */
   close(): Promise<void>;
   /** Resolves with the exit code when the service ended, by `close` (0) or because it could not go on (1). */
@@ -39,7 +41,7 @@ export async function run(config: Config, options: RunOptions = {}): Promise<Run
   };
   const compose = await COMPOSITIONS[config.profile]();
   const composition = await compose({ config, logger, die, ...options });
-  const { authenticate, newAdminToken, plugins, health, metrics } = composition;
+  const { authenticate, newAdminToken, laterAdminToken = Promise.resolve(null), plugins, health, metrics } = composition;
   const app = await buildApp({ config, logger, authenticate, plugins, health, metrics });
   const address = await app.listen({ host: config.host, port: config.port });
   const close = async (): Promise<void> => {
@@ -47,5 +49,5 @@ export async function run(config: Config, options: RunOptions = {}): Promise<Run
     await composition.close();
     ended.resolve(0);
   };
-  return { address, newAdminToken, close, closed: ended.promise };
+  return { address, newAdminToken, laterAdminToken, close, closed: ended.promise };
 }

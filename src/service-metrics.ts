@@ -7,6 +7,8 @@ export interface MetricSources {
   readonly counters: Counters;
   readonly inFlight: () => { readonly requests: number; readonly bytes: number };
   readonly analytics: () => { readonly loadedOffset: number | null; readonly rowsLoaded: number; readonly restarts: number };
+  /** Age of the judges' view of the registry; null: nobody judges here, or nothing was read yet. Absent: it is never old. */
+  readonly viewAgeMs?: () => number | null;
   /** How far settling and loading are behind, where the counters do not tell; null: this process cannot know, and shows nothing. */
   readonly lags?: { readonly journal: () => number | null; readonly analytics: () => number | null };
 }
@@ -25,7 +27,7 @@ const TOTALS: readonly (readonly [CounterName, string, string])[] = [
   ['settleFailures', 'playproof_settle_failures_total', 'Steps of settling that failed and are tried again'],
 ];
 
-export function serviceMetrics({ counters, inFlight, analytics, lags }: MetricSources): Registry {
+export function serviceMetrics({ counters, inFlight, analytics, lags, viewAgeMs }: MetricSources): Registry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const gauge = (name: string, help: string, read: () => number | null): void => {
@@ -61,6 +63,12 @@ export function serviceMetrics({ counters, inFlight, analytics, lags }: MetricSo
   gauge('playproof_in_flight_requests', 'Requests with logs that are not answered yet', () => inFlight().requests);
   gauge('playproof_in_flight_bytes', 'Bytes of their bodies', () => inFlight().bytes);
   gauge('playproof_seen_logs', 'Logs remembered to answer repeats early', () => counters.get('seen'));
+  if (viewAgeMs) {
+    gauge('playproof_registry_view_age_seconds', 'Age of the view of the registry that logs are judged by', () => {
+      const age = viewAgeMs();
+      return age === null ? null : age / 1_000;
+    });
+  }
   const refused: Counter = new Counter({
     name: 'playproof_logs_refused_total',
     help: 'Logs and requests refused, by code',

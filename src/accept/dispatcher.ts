@@ -11,6 +11,7 @@ import { Problem } from '../server/problem.ts';
 import type { JudgeWorkerData, RegistryPlace } from './judge-worker.ts';
 import type { Answers, Job, JobRequest } from './messages.ts';
 import { Pace } from './pace.ts';
+import { ViewAges } from './view-ages.ts';
 import type { WriterOrder } from './writer-engines.ts';
 import { Writer, type WriterData, type WriterNote } from './writer.ts';
 
@@ -45,6 +46,8 @@ interface Single {
 
 /** The writer, wherever it runs. */
 interface WriterHandle {
+  /** Only where it runs in this thread. */
+  readonly acknowledged: ((logId: Uint8Array) => boolean) | null;
   tell(order: WriterOrder): void;
   terminate(): Promise<void>;
 }
@@ -53,7 +56,7 @@ interface WriterHandle {
 function inThisThread(data: WriterData, hear: (message: Answers | WriterNote) => void): WriterHandle {
   const writer = new Writer(data, hear);
   void writer.start();
-  return { tell: (order) => writer.tell(order), terminate: async () => {} };
+  return { acknowledged: (logId) => writer.acknowledged(logId), tell: (order) => writer.tell(order), terminate: async () => {} };
 }
 
 export interface DispatcherEvents {
@@ -73,6 +76,7 @@ export class Dispatcher {
   #batches = 0;
   #bytes = 0;
   readonly #pace: Pace;
+  readonly #ages: ViewAges | null;
   #stopping = false;
   /** A thread ended that must not: nothing can be answered any more. */
   #dead = false;
@@ -81,14 +85,16 @@ export class Dispatcher {
 
   constructor(config: Config, counters: Counters, events: DispatcherEvents) {
     this.#pace = new Pace(config.maxWaitMs);
-    const settings = { rules: config.rules, batchLogs: config.batchLogs, requireDeviceTime: config.requireDeviceTime };
+    const { rules, batchLogs, requireDeviceTime, registryMaxAgeMs } = config;
+    const settings = { rules, batchLogs, requireDeviceTime, registryMaxAgeMs };
+    this.#ages = config.engines ? ViewAges.of(config.verifyWorkers) : null;
     const channels = Array.from({ length: config.verifyWorkers }, () => new MessageChannel());
     const ports = channels.map(({ port2 }) => port2);
     const { profile, dataDir, quarantinePerDevice, diskReserveBytes, engines } = config;
     const writerData: WriterData = {
       judges: ports,
       counters: counters.shared,
-      options: { profile, dataDir, quarantinePerDevice, diskReserveBytes, engines },
+      options: { profile, dataDir, quarantinePerDevice, diskReserveBytes, maxAgeMs: rules.maxAgeMs, engines },
     };
     const hear = (message: Answers | WriterNote): void => {
       if (message.type === 'answers') this.#answered(message);
@@ -98,8 +104,8 @@ export class Dispatcher {
       }
     };
     this.#writer = profile === 'cluster' ? inThisThread(writerData, hear) : this.#inItsThread(writerData, hear, events);
-    for (const { port1 } of channels) {
-      const workerData: JudgeWorkerData = { registry: registryPlace(config), settings, writer: port1 };
+    for (const [judge, { port1 }] of channels.entries()) {
+      const workerData: JudgeWorkerData = { registry: registryPlace(config, this.#ages, judge), settings, writer: port1 };
       const worker = new Worker(new URL('./judge-worker.ts', import.meta.url), { name: 'judge', workerData, transferList: [port1] });
       this.#judges.push({ worker, inFlight: 0 });
       this.#watch(worker, 'judge', events);
@@ -116,6 +122,11 @@ export class Dispatcher {
 
   get inFlight(): { readonly requests: number; readonly bytes: number } {
     return { requests: this.#waiting.size, bytes: this.#bytes };
+  }
+
+  /** How old the judges' view of the registry is, milliseconds: of the oldest one. Null before the first; 0 where it is never old. */
+  get viewAgeMs(): number | null {
+    return this.#ages ? this.#ages.oldestMs() : 0;
   }
 
   /** Whether one more request is taken now. @throws Problem overloaded, or unavailable while the service stops */
@@ -153,6 +164,12 @@ export class Dispatcher {
     });
   }
 
+  /** Whether a log under this id (sixteen bytes) was acknowledged lately. Only on the profile cluster, where the writer is in this thread. */
+  acknowledged(logId: Uint8Array): boolean {
+    if (!this.#writer.acknowledged) throw new Error('the writer is in another thread; ask its journal');
+    return this.#writer.acknowledged(logId);
+  }
+
   /** Hands an order to the writer. */
   tell(order: WriterOrder): void {
     this.#writer.tell(order);
@@ -180,7 +197,7 @@ export class Dispatcher {
     worker.on('message', hear);
     worker.once('exit', () => this.#writerClosed.resolve());
     this.#watch(worker, 'writer', events);
-    return { tell: (order) => worker.postMessage(order), terminate: async () => void (await worker.terminate()) };
+    return { acknowledged: null, tell: (order) => worker.postMessage(order), terminate: async () => void (await worker.terminate()) };
   }
 
   #sendSingles(): void {
@@ -260,8 +277,9 @@ function stopped(): Problem {
   return new Problem('unavailable', 'The service is being stopped; send the same logs again.', { retryAfter: 5 });
 }
 
-function registryPlace({ engines, dataDir }: Config): RegistryPlace {
-  return engines ? { engine: 'mongodb', url: engines.mongodbUrl } : { engine: 'sqlite', file: path.join(dataDir, REGISTRY_FILE) };
+function registryPlace({ engines, dataDir }: Config, ages: ViewAges | null, judge: number): RegistryPlace {
+  if (engines && ages) return { engine: 'mongodb', url: engines.mongodbUrl, ages: ages.shared, judge };
+  return { engine: 'sqlite', file: path.join(dataDir, REGISTRY_FILE) };
 }
 
 function overloaded(waitMs: number): Problem {

@@ -4,7 +4,7 @@
  */
 import type { Code } from '../domain/codes.ts';
 import type { FactSource } from '../domain/facts.ts';
-import { REGISTRY_FRESH_MS, REGISTRY_MAX_AGE_MS, type RuleSettings } from '../domain/limits.ts';
+import { REGISTRY_FRESH_MS, type RuleSettings } from '../domain/limits.ts';
 import { type DecodedLog, decodeLog } from '../domain/playback-log.ts';
 import { checkSendTime, type Judgement, judge } from '../domain/rules.ts';
 import { type RawLog, readBatch, readSingleLog } from '../domain/strict-json.ts';
@@ -18,6 +18,8 @@ export interface JudgeSettings {
   readonly rules: RuleSettings;
   readonly batchLogs: number;
   readonly requireDeviceTime: boolean;
+  /** How old the view of the registry may be that logs are judged by. */
+  readonly registryMaxAgeMs: number;
 }
 
 /** Refused before the rules of the registry: what could be read is kept. */
@@ -68,30 +70,38 @@ export async function judgeRequest(
   }
   const context = { receivedAt: request.receivedAt, clockChecked, rules: settings.rules };
   // Until the registry was asked every readable log stands as `unavailable`.
-  if (!(await prepared(view, ids, REGISTRY_MAX_AGE_MS))) return { problem: null, logs, memory };
-  for (const log of logs) log.result = log.decoded ? judge(log.decoded, view.facts, context) : placed(log.result, view.facts);
+  const absent = await absentAfter(view, ids, settings.registryMaxAgeMs);
+  if (absent === 'all') return { problem: null, logs, memory };
+  for (const log of logs) {
+    if (!log.decoded) log.result = placed(log.result, view.facts);
+    else if (!absent || !names(absent, log.decoded)) log.result = judge(log.decoded, view.facts, context);
+  }
   const resting = logs.filter(restsOnRegistry).map((log) => ({ log, before: factsOf(log.decoded, view.facts) }));
   if (resting.length === 0) return { problem: null, logs, memory };
-  const fresh = await prepared(view, ids, REGISTRY_FRESH_MS);
+  const unread = await absentAfter(view, ids, REGISTRY_FRESH_MS);
   for (const { log, before } of resting) {
     if (!log.decoded) continue;
     // A refusal that could not be looked at again is none; the neighbours stand. The same facts give the same verdict.
-    if (!fresh) log.result = unavailable(log.decoded);
+    if (unread === 'all' || (unread && names(unread, log.decoded))) log.result = unavailable(log.decoded);
     else if (factsOf(log.decoded, view.facts).some((fact, i) => fact !== before[i])) log.result = judge(log.decoded, view.facts, context);
   }
   return { problem: null, logs, memory };
 }
 
-/** Whether the registry could be asked. */
-async function prepared(view: RegistryView, ids: FactIds, maxAgeMs: number): Promise<boolean> {
+/** Brings the view up to date. @returns what of it could not be read; null: everything is there */
+async function absentAfter(view: RegistryView, ids: FactIds, maxAgeMs: number): Promise<FactIds | 'all' | null> {
   try {
     const loaded = view.prepare(ids, maxAgeMs);
     if (loaded) await loaded;
-    return true;
+    return null;
   } catch (error) {
-    if (error instanceof RegistryUnavailable) return false;
+    if (error instanceof RegistryUnavailable) return error.missing ?? 'all';
     throw error;
   }
+}
+
+function names(ids: FactIds, log: DecodedLog): boolean {
+  return ids.devices.has(log.deviceId) || ids.campaigns.has(log.campaignId) || ids.contents.has(log.contentId);
 }
 
 function restsOnRegistry({ result }: JudgedLog): boolean {

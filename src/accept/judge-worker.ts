@@ -6,9 +6,13 @@ import { type JudgeSettings, judgeRequest } from './judge-request.ts';
 import type { Job } from './messages.ts';
 import { Packer } from './pack.ts';
 import type { RegistryView } from './registry-view.ts';
+import { ViewAges } from './view-ages.ts';
 
 /** Where a judge looks devices, campaigns and contents up; plain data, since it crosses a thread border. */
-export type RegistryPlace = { readonly engine: 'sqlite'; readonly file: string } | { readonly engine: 'mongodb'; readonly url: string };
+export type RegistryPlace =
+  | { readonly engine: 'sqlite'; readonly file: string }
+  /** `ages`: where the age of this judge's view is told, at place `judge`. */
+  | { readonly engine: 'mongodb'; readonly url: string; readonly ages: SharedArrayBuffer; readonly judge: number };
 
 export interface JudgeWorkerData {
   readonly registry: RegistryPlace;
@@ -21,7 +25,8 @@ const { registry, settings, writer } = workerData as JudgeWorkerData;
 async function openView(): Promise<RegistryView> {
   if (registry.engine === 'mongodb') {
     const { MongoRegistryView } = await import('../registry/mongo-view.ts');
-    return new MongoRegistryView(registry.url);
+    const ages = new ViewAges(registry.ages);
+    return new MongoRegistryView(registry.url, { onLook: (ageMs) => ages.looked(registry.judge, ageMs) });
   }
   const { SqliteRegistryView } = await import('../registry/sqlite-view.ts');
   return new SqliteRegistryView(registry.file);

@@ -5,6 +5,7 @@
 import type { SettledLogs } from '../archive/archive.ts';
 import type { Counters } from '../counters.ts';
 import { type Code, CODE_NAMES } from '../domain/codes.ts';
+import { parseTimestamp } from '../domain/timestamp.ts';
 import { failpoint } from '../failpoints.ts';
 import { conflictOf } from '../journal/conflict.ts';
 import type { Journal, JournalEntry } from '../journal/journal.ts';
@@ -172,11 +173,13 @@ export class Recorder {
     for (let log = request.firstLog; log < request.firstLog + request.logs; log += 1) {
       const row = log * LOG_NUMBERS;
       const at = table[row + RECORD_AT] as number;
-      if (((table[row + FLAGS] as number) & ASK_ARCHIVE) === 0 && !this.#contradictsSeen(table[row + OUTCOME] as number, bytes, at))
-        continue;
+      const tooOld = ((table[row + FLAGS] as number) & ASK_ARCHIVE) !== 0;
+      if (!tooOld && !this.#contradictsSeen(table[row + OUTCOME] as number, bytes, at)) continue;
       found ??= new Map();
       try {
-        const verdict = await this.#deps.settled.find(bytes.subarray(at + LOG_ID_AT, at + LOG_ID_AT + LOG_ID_BYTES));
+        const record = bytes.subarray(at, at + (table[row + RECORD_LENGTH] as number));
+        const endedAt = tooOld ? () => endedAtOf(record) : null;
+        const verdict = await this.#deps.settled.find(bytes.subarray(at + LOG_ID_AT, at + LOG_ID_AT + LOG_ID_BYTES), endedAt);
         if (verdict) found.set(log, { ...verdictOf(verdict.flags, verdict.receivedAt), hash: Buffer.from(verdict.contentHash) });
       } catch (error) {
         this.#deps.onArchiveFailure(error);
@@ -291,6 +294,12 @@ type FoundVerdict = FirstVerdict & { readonly hash: Buffer };
 
 function verdictOf(flags: number, receivedAt: number): FirstVerdict {
   return { status: statusOfFlags(flags), billable: (flags & BILLABLE) !== 0, receivedAt };
+}
+
+/** Of a log that was proven: its canonical form stands in the refusal. */
+function endedAtOf(refusal: Uint8Array): number {
+  const { ended_at: text } = JSON.parse(Buffer.from(readRefusalRecord(refusal).body).toString('utf8')) as { readonly ended_at: string };
+  return parseTimestamp(text) as number;
 }
 
 function keyOf(bytes: Buffer, recordAt: number): string {

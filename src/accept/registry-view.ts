@@ -6,9 +6,16 @@ export interface FactIds {
   readonly contents: ReadonlySet<string>;
 }
 
-/** The registry cannot be read, so nothing can be judged: the client hears `unavailable`. */
+/** The registry cannot be read, so what rests on it cannot be judged: the client hears `unavailable`. */
 export class RegistryUnavailable extends Error {
   override readonly name = 'RegistryUnavailable';
+  /** What could not be read, where `facts` holds everything else that was asked for; null: nothing in it may be judged by. */
+  readonly missing: FactIds | null;
+
+  constructor(message: string, options: ErrorOptions & { readonly missing?: FactIds } = {}) {
+    super(message, options);
+    this.missing = options.missing ?? null;
+  }
 }
 
 /**

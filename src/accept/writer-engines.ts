@@ -18,7 +18,7 @@ export interface WriterEngines {
 /** From the HTTP thread to the writer. */
 export type WriterOrder =
   | { readonly type: 'stop' }
-  /** Everything up to this position is settled by the settle process; the profile edge removes it from its journal. */
+  /** Everything up to this position is settled by the settle process; the profile edge removes it, but for the last, from its journal. */
   | { readonly type: 'settled-up-to'; readonly seq: number };
 
 /** How to open them; plain data, since it crosses a thread border. */
@@ -27,6 +27,8 @@ export interface WriterEngineOptions {
   readonly dataDir: string;
   readonly quarantinePerDevice: number;
   readonly diskReserveBytes: number;
+  /** How old a play may be when its log is accepted. */
+  readonly maxAgeMs: number;
   readonly engines: EngineSettings | null;
 }
 

@@ -87,6 +87,11 @@ export class Writer {
     else this.#engines?.told(order);
   }
 
+  /** @param logId Sixteen bytes. */
+  acknowledged(logId: Uint8Array): boolean {
+    return this.#seen.has(logId);
+  }
+
   #recorderOn({ journal, settled }: WriterEngines): Recorder {
     const full = seldom((error) => this.#note({ type: 'log', level: 'warn', message: messageOf(error) }));
     return new Recorder({

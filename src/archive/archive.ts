@@ -14,8 +14,13 @@ export interface StoredVerdict {
 
 /** The part of the archive that accept needs: whether a log_id was settled before, and as what. */
 export interface SettledLogs {
-  /** @param logId Sixteen bytes. Rejects when the archive cannot answer now. */
-  find(logId: Uint8Array): Promise<StoredVerdict | null>;
+  /**
+   * @param logId Sixteen bytes.
+   * @param tooOldEndedAt When the play ended, of a log that is too old now: then "not there" is the last word on it, so it is said
+   *   only where no older log waits to be settled. Milliseconds since 1970 UTC; null: nothing final hangs on it.
+   * Rejects when the archive cannot answer now.
+   */
+  find(logId: Uint8Array, tooOldEndedAt: (() => number) | null): Promise<StoredVerdict | null>;
 }
 
 /** The verdict that an archived record stands for. @throws CorruptRecord */

@@ -1,6 +1,5 @@
 /** Evidence and quarantine from MongoDB, as the routes read them. */
 import type { Db } from 'mongodb';
-import type { Play } from '../domain/play.ts';
 import { writeUuid } from '../domain/uuid.ts';
 import { CorruptRecord, readPlayRecord } from '../journal/record.ts';
 import { ANSWER_MS, MongoConnection, type MongoOptions, MongoUnavailable } from '../mongo/mongo-connection.ts';
@@ -23,18 +22,18 @@ import { within } from './shown.ts';
 
 export interface MongoReaderOptions extends MongoOptions {
   /**
-   * The play under a log_id that was acknowledged and is not settled yet, where this node knows of one; MongoDB sees only what
-   * is settled. Without it, such a play is not found.
+   * Whether a play within the scope was acknowledged under this log_id and may not be settled yet, where this node knows of one;
+   * MongoDB sees only what is settled. Without it, such a play is not found.
    */
-  readonly waiting?: (logId: string) => Promise<Play | null>;
+  readonly waiting?: (logId: string, scope: Scope) => Promise<boolean>;
 }
 
 export class MongoReader implements PlayArchive {
   readonly #connection: MongoConnection;
-  readonly #waiting: (logId: string) => Promise<Play | null>;
+  readonly #waiting: (logId: string, scope: Scope) => Promise<boolean>;
 
   /** @throws Error with a sentence when `url` is no connection string. */
-  constructor(url: string, { waiting = async () => null, ...options }: MongoReaderOptions = {}) {
+  constructor(url: string, { waiting = async () => false, ...options }: MongoReaderOptions = {}) {
     this.#connection = new MongoConnection(url, options);
     this.#waiting = waiting;
   }
@@ -46,10 +45,7 @@ export class MongoReader implements PlayArchive {
       const document = await archiveOf(db).findOne({ _id: uuidBinary(id) });
       return document && { position: document.position, play: readPlayRecord(document.record.buffer) };
     });
-    if (!found) {
-      const waiting = await this.#waiting(logId);
-      return waiting && within(waiting, scope) ? 'unsettled' : null;
-    }
+    if (!found) return (await this.#waiting(logId, scope)) ? 'unsettled' : null;
     const { play, position } = found;
     if (!within(play, scope)) return null;
     // The place in the topic is the broker's to give; the record there carries this position in its header.

@@ -6,7 +6,7 @@ import type { Command } from 'commander';
 import type { JudgedLogs } from '../accept/judge-request.ts';
 import type { RegistryView } from '../accept/registry-view.ts';
 import { CODES, type Code } from '../domain/codes.ts';
-import { DEFAULT_RULES } from '../domain/limits.ts';
+import { DEFAULT_RULES, REGISTRY_MAX_AGE_MS } from '../domain/limits.ts';
 import { completionOf } from '../domain/play.ts';
 import { parseTimestamp } from '../domain/timestamp.ts';
 import { CommandFailed, EXIT_FAILED } from './errors.ts';
@@ -88,7 +88,14 @@ async function differencesOf(one: Case, view: RegistryView): Promise<string[]> {
   const { judgeRequest } = await import('../accept/judge-request.ts');
   const body = Buffer.from(one.body, 'base64');
   const request = { id: 0, batch: false, at: 0, length: body.length, receivedAt, deviceTime: null };
-  const verdict = verdictOf(await judgeRequest(request, body, view, { rules: DEFAULT_RULES, batchLogs: 100, requireDeviceTime: false }));
+  const verdict = verdictOf(
+    await judgeRequest(request, body, view, {
+      rules: DEFAULT_RULES,
+      batchLogs: 100,
+      requireDeviceTime: false,
+      registryMaxAgeMs: REGISTRY_MAX_AGE_MS,
+    }),
+  );
   return Object.entries(one.expect)
     .filter(([name, expected]) => !same(verdict[name], expected))
     .map(([name, expected]) => `${name}: expected ${JSON.stringify(expected)}, got ${JSON.stringify(verdict[name]) ?? 'nothing'}`);

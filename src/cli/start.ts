@@ -52,9 +52,14 @@ function endNow(why: string): never {
   process.exit(EXIT_FAILED);
 }
 
-function tell({ address, newAdminToken }: RunningService): void {
+function tell({ address, newAdminToken, laterAdminToken }: RunningService): void {
   console.log(`playproof listens at ${address}`);
   console.log(`console: ${address}/console/`);
   console.log(`documentation: ${address}/docs`);
-  if (newAdminToken !== null) console.log(`admin token (printed this once, keep it): ${newAdminToken}`);
+  tellToken(newAdminToken);
+  void laterAdminToken.then(tellToken);
+}
+
+function tellToken(token: string | null): void {
+  if (token !== null) console.log(`admin token (printed this once, keep it): ${token}`);
 }

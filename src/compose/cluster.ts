@@ -1,4 +1,6 @@
 /** The service without anything of its own on disk: journal and feed on Kafka, archive and registry on MongoDB, analytics on ClickHouse. */
+import { AcknowledgedHere } from '../archive/waiting-logs.ts';
+import { JOURNAL_STATES } from '../journal/journal-state.ts';
 import { composeDistributed, SETTLE_GROUP } from './distributed.ts';
 import type { Compose } from './service.ts';
 
@@ -15,7 +17,8 @@ export const composeCluster: Compose = (surroundings) => {
     engines: config.engines,
     settleSource: { kind: 'kafka', groupId: SETTLE_GROUP, instance: config.instance },
     settleGroup: SETTLE_GROUP,
-    journalOpen: (counters) => counters.get('journalOpen') === 1,
+    waiting: (dispatcher) => new AcknowledgedHere((logId) => dispatcher.acknowledged(logId)),
+    journal: (counters) => JOURNAL_STATES[counters.get('journal')] ?? 'closed',
     certain: () => Date.now() - OTHERS_IN_FLIGHT_MS,
   });
 };

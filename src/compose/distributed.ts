@@ -8,10 +8,13 @@ import { RemoteLoader } from '../analytics/remote-loader.ts';
 import { sharedCompleteness } from '../analytics/shared-completeness.ts';
 import { auditRoutes } from '../audit/routes.ts';
 import { MongoReader } from '../archive/mongo-reader.ts';
+import type { WaitingLogs } from '../archive/waiting-logs.ts';
 import type { EngineSettings } from '../config.ts';
 import { Directory } from '../console/directory.ts';
 import { consolePlugins } from '../console/plugins.ts';
 import { Counters } from '../counters.ts';
+import { REGISTRY_MAX_AGE_MS } from '../domain/limits.ts';
+import type { JournalState } from '../journal/journal-state.ts';
 import { FeedSignal } from '../query/feed-signal.ts';
 import { listRoutes } from '../query/list-routes.ts';
 import { playRoutes } from '../query/play-routes.ts';
@@ -25,7 +28,9 @@ import { serviceMetrics } from '../service-metrics.ts';
 import type { SettleOptions, SettleStatus } from '../settle/settle-messages.ts';
 import { Settler } from '../settle/settler.ts';
 import { startAccepting } from './accepting.ts';
+import { firstAdminToken } from './admin-token.ts';
 import type { Composition, Surroundings } from './service.ts';
+import { ViewWatch } from './view-watch.ts';
 
 /** The consumer group that settles the journal of a cluster. */
 export const SETTLE_GROUP = 'playproof-settle';
@@ -36,10 +41,11 @@ export interface DistributedParts {
   readonly settleSource: SettleOptions['source'];
   /** The group whose position says what is settled; null where the journal is not on Kafka. */
   readonly settleGroup: string | null;
-  /** Whether logs can be taken, which is all that accepting needs. */
-  readonly journalOpen: (counters: Counters) => boolean;
+  readonly journal: (counters: Counters) => JournalState;
   /** See RemoteLoader. */
   readonly certain: (dispatcher: Dispatcher | null, counters: Counters) => number | null;
+  /** What this node knows of logs that were acknowledged and are not settled yet. */
+  readonly waiting: (dispatcher: Dispatcher, counters: Counters) => WaitingLogs;
 }
 
 /** Engines that are away do not stop the start: each part tries again until they are there, and says so meanwhile. */
@@ -50,7 +56,8 @@ export async function composeDistributed(surroundings: Surroundings, parts: Dist
   const mongo = { log: (message: string) => logger.warn({ part: 'mongodb' }, message) };
   const registry = new MongoRegistry(engines.mongodbUrl, mongo);
   const tokens = new MongoTokens(engines.mongodbUrl, { ...mongo, adminToken: config.adminToken });
-  const newAdminToken = config.adminToken === null ? await tokens.ensureAdminToken() : null;
+  const leaving = new AbortController();
+  const adminToken = await firstAdminToken(() => tokens.ensureAdminToken(), leaving.signal);
 
   const counters = new Counters();
   const feedSignal = new FeedSignal();
@@ -64,15 +71,19 @@ export async function composeDistributed(surroundings: Surroundings, parts: Dist
         log: (message) => logger.warn({ part: 'analytics' }, message),
       })
     : null;
+  const viewAgeMs = (): number | null => dispatcher?.viewAgeMs ?? null;
+  const viewWatch = dispatcher ? new ViewWatch(viewAgeMs, config.registryMaxAgeMs, registryLog(logger)) : null;
   const metrics = serviceMetrics({
     counters,
+    viewAgeMs,
     inFlight: () => dispatcher?.inFlight ?? { requests: 0, bytes: 0 },
     analytics: () => loader?.status() ?? { loadedOffset: null, rowsLoaded: 0, restarts: 0 },
     // A settler knows of its own partitions; together they know all.
     lags: { journal: () => settler?.status?.backlog ?? null, analytics: () => loader?.status().lagRows ?? null },
   });
-  const ready = (): CheckResult => readiness(dispatcher && { open: parts.journalOpen(counters) }, settler, loader);
-  const query = roles.has('query') ? openQuery(surroundings, engines, feedSignal, loader) : null;
+  const ready = (): CheckResult => readiness(dispatcher && { journal: parts.journal(counters), viewAgeMs: viewAgeMs() }, settler, loader);
+  const waiting = dispatcher && roles.has('query') ? parts.waiting(dispatcher, counters) : null;
+  const query = roles.has('query') ? openQuery(surroundings, engines, { feedSignal, loader, waiting }) : null;
   const directory = new Directory(registry);
   const plugins: FastifyPluginAsync[] = [registryRoutes({ registry: directory.watched(registry) })];
   if (dispatcher) plugins.push(acceptRoutes(dispatcher, sendTimes));
@@ -96,11 +107,17 @@ export async function composeDistributed(surroundings: Surroundings, parts: Dist
   }
   return {
     authenticate: (token) => tokens.authenticate(token),
-    newAdminToken,
+    newAdminToken: adminToken.now,
+    laterAdminToken: adminToken.later.catch((error: Error) => {
+      surroundings.die(error.message);
+      return null;
+    }),
     plugins,
     health: { live: () => ({ ok: true, checks: { process: { ok: true } } }), ready },
     metrics,
     close: async () => {
+      leaving.abort();
+      viewWatch?.close();
       // Before the writer: on an edge box it reads the writer's file, which is emptied in order only once nobody else has it open.
       await settler?.stop();
       await dispatcher?.close();
@@ -122,7 +139,7 @@ function startSettler(
   return new Settler(
     { kafka, mongodbUrl, quarantinePerDevice: config.quarantinePerDevice, source: parts.settleSource },
     {
-      onStatus: (status) => show(counters, status),
+      onStatus: (status) => show(counters, parts.settleSource.kind === 'edge', status),
       onSettledUpTo: (seq) => {
         counters.set('settled', Math.max(counters.get('settled'), seq));
         dispatcher?.tell({ type: 'settled-up-to', seq });
@@ -132,21 +149,33 @@ function startSettler(
   );
 }
 
-/** A settler that was started again counts from zero; Prometheus takes that as what it is. */
-function show(counters: Counters, { owners, duplicates, conflicts, quarantined, failures, backlog }: SettleStatus): void {
+/**
+ * A settler that was started again counts from zero; Prometheus takes that as what it is.
+ *
+ * @param tells It says itself up to where it has settled; otherwise that is reckoned from the backlog, which may be a moment old.
+ */
+function show(counters: Counters, tells: boolean, { owners, duplicates, conflicts, quarantined, failures, backlog }: SettleStatus): void {
   counters.set('settledPlays', owners);
   counters.set('settledDuplicates', duplicates);
   counters.set('settledConflicts', conflicts);
   counters.set('quarantined', quarantined);
   counters.set('settleFailures', failures);
-  if (backlog !== null) counters.set('settled', Math.max(counters.get('settled'), counters.get('end') - backlog));
+  if (backlog !== null && !tells) counters.set('settled', Math.max(counters.get('settled'), counters.get('end') - backlog));
 }
 
 /** Where another process loads, it tells through analytics how complete the figures are. */
-function openQuery({ logger }: Surroundings, engines: EngineSettings, feedSignal: FeedSignal, loader: RemoteLoader | null) {
+function openQuery(
+  { logger }: Surroundings,
+  engines: EngineSettings,
+  {
+    feedSignal,
+    loader,
+    waiting,
+  }: { readonly feedSignal: FeedSignal; readonly loader: RemoteLoader | null; readonly waiting: WaitingLogs | null },
+) {
   const analytics = new HttpAnalytics(engines.clickhouseUrl, (fault) => logger.warn({ part: 'analytics', fault }, 'a query failed'));
   const completeUntil = loader?.completeUntil ?? (() => sharedCompleteness(analytics, Date.now));
-  const archive = new MongoReader(engines.mongodbUrl);
+  const archive = new MongoReader(engines.mongodbUrl, waiting ? { waiting: (logId, scope) => waiting.has(logId, scope) } : {});
   const view = new MongoRegistryView(engines.mongodbUrl);
   const publicKey = async (deviceId: string, keyId: string): Promise<string | null> => {
     await view.prepare({ devices: new Set([deviceId]), campaigns: new Set(), contents: new Set() }, EVIDENCE_KEY_AGE_MS);
@@ -163,24 +192,48 @@ function openQuery({ logger }: Surroundings, engines: EngineSettings, feedSignal
     ],
     close: async () => {
       await archive.close();
+      waiting?.close();
       view.close();
     },
   };
 }
 
-/** Each role is ready by what it needs itself: accepting does not wait for MongoDB or ClickHouse. */
-function readiness(accept: { readonly open: boolean } | null, settler: Settler | null, loader: RemoteLoader | null): CheckResult {
+interface AcceptState {
+  readonly journal: JournalState;
+  readonly viewAgeMs: number | null;
+}
+
+/**
+ * Each role is ready by what it needs itself. Accepting needs the journal, and to have read the registry once: it goes on without
+ * MongoDB as long as its view may be used, and where that is too old another node would be no better off.
+ */
+function readiness(accept: AcceptState | null, settler: Settler | null, loader: RemoteLoader | null): CheckResult {
   const checks: Record<string, { ok: boolean; detail?: string }> = {};
-  if (accept) checks.accept = accept.open ? { ok: true } : { ok: false, detail: 'the journal is not open yet: Kafka cannot be reached' };
+  if (accept) checks.accept = acceptCheck(accept);
   if (settler) {
     const { status } = settler;
-    const ok = status?.state === 'settling';
+    const ok = status?.state === 'settling' && status.lastError === null;
     checks.settle = ok ? { ok } : { ok, detail: status?.lastError ?? `settling is ${status?.state ?? 'starting'}` };
   }
   if (loader) {
     const { lastError } = loader.status();
     checks.analytics = lastError === null ? { ok: true } : { ok: false, detail: lastError };
   }
+  if (accept && accept.viewAgeMs !== null && accept.viewAgeMs > REGISTRY_MAX_AGE_MS) {
+    const seconds = Math.round(accept.viewAgeMs / 1_000);
+    checks.registry = { ok: false, detail: `logs are judged by a view of the registry that is ${seconds} s old: MongoDB does not answer` };
+  }
   const needed = accept ? ['accept'] : Object.keys(checks);
   return { ok: needed.every((name) => checks[name]?.ok !== false), checks };
+}
+
+function acceptCheck({ journal, viewAgeMs }: AcceptState): { ok: boolean; detail?: string } {
+  if (journal === 'closed') return { ok: false, detail: 'the journal is not open yet: Kafka cannot be reached' };
+  if (journal === 'refusing') return { ok: false, detail: 'the journal takes no writes now: Kafka does not confirm them' };
+  if (viewAgeMs === null) return { ok: false, detail: 'the registry was not read yet: MongoDB cannot be reached' };
+  return { ok: true };
+}
+
+function registryLog(logger: Surroundings['logger']) {
+  return (level: 'warn' | 'info', message: string): void => logger[level]({ part: 'registry' }, message);
 }

@@ -1,5 +1,6 @@
 /** One box in a back office: it journals on its own disk and publishes to engines elsewhere. */
 import path from 'node:path';
+import { EdgeWaiting } from '../archive/edge-waiting.ts';
 import { DataDirLock } from '../data-dir.ts';
 import { DATABASE_FILE } from '../journal/sqlite-journal.ts';
 import { composeDistributed } from './distributed.ts';
@@ -13,12 +14,12 @@ export const composeEdge: Compose = async (surroundings) => {
     engines: config.engines,
     settleSource: { kind: 'edge', file: path.join(config.dataDir, DATABASE_FILE) },
     settleGroup: null,
-    journalOpen: () => true,
+    waiting: (_dispatcher, counters) => new EdgeWaiting(path.join(config.dataDir, DATABASE_FILE), () => counters.get('settled')),
+    journal: () => 'open',
     // Only when nothing waits: then whatever was received before now, and is not in flight, is in the feed.
     certain: (dispatcher, counters) => {
       const oldest = dispatcher?.oldestReceivedAt ?? Date.now();
-      // The last settled record stays in the journal, so "up to" ends one before the end.
-      return counters.get('settled') >= counters.get('end') - 1 ? oldest : null;
+      return counters.get('settled') >= counters.get('end') ? oldest : null;
     },
   });
   return {

@@ -21,6 +21,8 @@ export interface Composition {
   readonly authenticate: Authenticate;
   /** The administrator's token where one was made just now. */
   readonly newAdminToken: string | null;
+  /** Where that could not be decided at the start, since the registry is away: resolves once it is back. */
+  readonly laterAdminToken?: Promise<string | null>;
   /** The routes of the roles that this process has. */
   readonly plugins: readonly FastifyPluginAsync[];
   readonly health: Health;

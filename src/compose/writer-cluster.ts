@@ -2,13 +2,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { OpenWriterEngines, WriterSurroundings } from '../accept/writer-engines.ts';
 import { openMongoArchive } from '../archive/mongo-archive.ts';
+import { type Backlog, SettledOrWaiting } from '../archive/settled-or-waiting.ts';
 import type { KafkaSettings } from '../config.ts';
 import { type Journal, type JournalEntry, JournalFull } from '../journal/journal.ts';
+import { JOURNAL_STATES } from '../journal/journal-state.ts';
 import { KafkaJournal } from '../journal/kafka-journal.ts';
 import { loadKafkaClient } from '../kafka/client.ts';
 import { connectionConfig } from '../kafka/settings.ts';
+import { SETTLE_GROUP } from './distributed.ts';
 import { prepareTopics, TopicsRefused } from '../kafka/topics.ts';
-import { beginKafkaJournal, kafkaTopics } from '../settle/kafka-begin.ts';
+import { KafkaBacklog } from '../settle/kafka-backlog.ts';
+import { beginKafkaJournal, kafkaTopics, named } from '../settle/kafka-begin.ts';
 
 const RETRY_MS = 1_000;
 
@@ -18,31 +22,53 @@ export const openCluster: OpenWriterEngines = async (surroundings) => {
   const { kafka, mongodbUrl } = options.engines;
   const journal = new LateJournal();
   const archive = await openMongoArchive(mongodbUrl);
-  void connect(journal, kafka, surroundings);
+  const backlog = new LateBacklog();
+  void connect({ journal, backlog }, kafka, surroundings);
   return {
     journal,
-    settled: archive,
+    settled: new SettledOrWaiting(archive, backlog),
     appended: () => counters.set('end', journal.end),
     told: () => {},
     close: async () => {
       await archive.close();
+      backlog.close();
       await journal.closed();
     },
   };
 };
 
+interface Late {
+  readonly journal: LateJournal;
+  readonly backlog: LateBacklog;
+}
+
 /** Opens the journal as soon as the brokers are there. Topics that could lose records are refused for good. */
-async function connect(journal: LateJournal, kafka: KafkaSettings, { log, fatal, counters }: WriterSurroundings): Promise<void> {
+async function connect(
+  { journal, backlog }: Late,
+  kafka: KafkaSettings,
+  { options, log, fatal, counters }: WriterSurroundings,
+): Promise<void> {
   let told = '';
   while (!journal.isClosed) {
     try {
       const client = await loadKafkaClient();
       const config = connectionConfig(kafka);
-      const topics = kafkaTopics(await prepareTopics(kafka, ['journal', 'feed', 'positions']));
+      const ensured = await prepareTopics(kafka, ['journal', 'feed', 'positions']);
+      const topics = kafkaTopics(ensured);
       await beginKafkaJournal(client, config, topics);
       const { journal: topic, journalId } = topics;
-      journal.open(await KafkaJournal.open({ client, config, topic, journalId, onWarning: (message) => log('warn', message) }));
-      counters.set('journalOpen', 1);
+      const { partitions } = named(ensured, 'journal');
+      backlog.open(new KafkaBacklog({ client, config, topic, partitions, groupId: SETTLE_GROUP, maxAgeMs: options.maxAgeMs }));
+      const watch = {
+        probeTopic: topics.positions,
+        minInsync: named(ensured, 'journal').minInsync,
+        onChange: (refused: string | null) => {
+          counters.set('journal', JOURNAL_STATES.indexOf(refused === null ? 'open' : 'refusing'));
+          log('warn', refused === null ? 'the journal takes writes again' : `the journal takes no writes: ${refused}`);
+        },
+      };
+      journal.open(await KafkaJournal.open({ client, config, topic, journalId, watch, onWarning: (message) => log('warn', message) }));
+      counters.set('journal', JOURNAL_STATES.indexOf('open'));
       return;
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
@@ -90,5 +116,24 @@ class LateJournal implements Journal {
 
   async closed(): Promise<void> {
     this.close();
+  }
+}
+
+/** Nobody knows what waits until the brokers were asked. */
+class LateBacklog implements Backlog {
+  #backlog: KafkaBacklog | null = null;
+
+  open(backlog: KafkaBacklog): void {
+    this.close();
+    this.#backlog = backlog;
+  }
+
+  isSettled(endedAt: number): boolean | Promise<boolean> {
+    return this.#backlog?.isSettled(endedAt) ?? Promise.reject(new Error('the journal is not open yet'));
+  }
+
+  close(): void {
+    this.#backlog?.close();
+    this.#backlog = null;
   }
 }

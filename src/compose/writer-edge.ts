@@ -1,7 +1,9 @@
 /** The writer thread of an edge box: it appends to `playproof.db`; another process settles, and what it settled is removed here. */
 import type { StatementSync } from 'node:sqlite';
 import type { OpenWriterEngines } from '../accept/writer-engines.ts';
+import { EdgeBacklog } from '../archive/edge-backlog.ts';
 import { openMongoArchive } from '../archive/mongo-archive.ts';
+import { SettledOrWaiting } from '../archive/settled-or-waiting.ts';
 import { Checkpoints } from '../journal/checkpoints.ts';
 import { DiskSpace } from '../journal/disk-space.ts';
 import { SqliteJournal } from '../journal/sqlite-journal.ts';
@@ -27,7 +29,8 @@ export const openEdge: OpenWriterEngines = async (surroundings) => {
   function removeSettled(): void {
     removing = false;
     try {
-      if (Number(remove.run(settledUpTo, REMOVE_ROWS).changes) === REMOVE_ROWS) later();
+      // The last settled record stays: at the next start it proves that this is the journal that was read.
+      if (Number(remove.run(settledUpTo - 1, REMOVE_ROWS).changes) === REMOVE_ROWS) later();
     } catch (error) {
       fileFailed(surroundings, 'removing what is settled', error instanceof Error ? error : new Error(String(error)));
     }
@@ -40,7 +43,7 @@ export const openEdge: OpenWriterEngines = async (surroundings) => {
 
   return {
     journal,
-    settled: archive,
+    settled: new SettledOrWaiting(archive, new EdgeBacklog(journal.db, () => settledUpTo, surroundings.rememberedSince)),
     appended: () => {
       counters.set('end', journal.end);
       checkpoints.wrote(journal.takeWritten());

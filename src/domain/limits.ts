@@ -3,7 +3,7 @@ export const MAX_LOG_BYTES = 16 * 1024;
 export const MAX_BATCH_BYTES = 2 * 1024 * 1024;
 export const MAX_JSON_DEPTH = 8;
 export const MAX_DURATION_MS = 86_400_000;
-/** Registry facts older than this are not judged by. */
+/** Registry facts older than this are not judged by, unless an operator allows more (`PLAYPROOF_REGISTRY_MAX_AGE_SECONDS`). */
 export const REGISTRY_MAX_AGE_MS = 5_000;
 /** A final refusal rests on facts no older than this. */
 export const REGISTRY_FRESH_MS = 1_000;

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { settled } from '../kafka/client.ts';
 import type {
   ClusterMetadata,
@@ -22,6 +23,17 @@ export interface KafkaJournalOptions {
   /** Records under way at once; more are refused. */
   readonly maxWaitingRows?: number;
   readonly onWarning: (message: string) => void;
+  /** Whether the brokers take writes is watched where this is given. */
+  readonly watch?: JournalWatch;
+}
+
+export interface JournalWatch {
+  /** A compacted topic with the same demands as the journal. */
+  readonly probeTopic: string;
+  /** `min.insync.replicas` of the journal. */
+  readonly minInsync: number;
+  /** Told why writes are not confirmed any more, and null once they are again. */
+  readonly onChange: (refused: string | null) => void;
 }
 
 const DELIVERY_TIMEOUT_MS = 10_000;
@@ -31,11 +43,16 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const LINGER_MS = 2;
 const POLL_MS = 5;
 const CLOSE_MS = 5_000;
+/** Where nothing was confirmed for so long, a probe is written. */
+const PROBE_EVERY_MS = 2_000;
+const PROBE_KEY = 'probe';
 const FATAL = -150;
 
 /** Entries appended together: answered when each has its delivery report, refused with the first that failed. */
 interface Appending {
   waiting: number;
+  /** No record of the journal. */
+  readonly probe: boolean;
   readonly resolve: () => void;
   readonly reject: (reason: Error) => void;
 }
@@ -54,6 +71,8 @@ export class KafkaJournal implements Journal {
   /** Records that were in the topic at the start, and those that were appended since by this process. */
   #end: number;
   #closed = false;
+  #confirmedAt = performance.now();
+  #refused: string | null = null;
 
   private constructor(options: KafkaJournalOptions, producer: KafkaProducer, end: number) {
     this.#options = options;
@@ -61,6 +80,7 @@ export class KafkaJournal implements Journal {
     this.#producer = producer;
     this.#end = end;
     this.#listen(producer);
+    if (options.watch) void this.#watch(options.watch);
   }
 
   /** @throws KafkaError when the cluster cannot be reached. */
@@ -92,7 +112,7 @@ export class KafkaJournal implements Journal {
       return Promise.reject(new JournalFull(`${this.#waitingRows} records wait for Kafka already`));
     }
     return new Promise((resolve, reject) => {
-      const appending: Appending = { waiting: 0, resolve, reject };
+      const appending: Appending = { waiting: 0, probe: false, resolve, reject };
       try {
         for (const { record } of entries) {
           // The record is copied here, so it may change afterwards.
@@ -121,14 +141,58 @@ export class KafkaJournal implements Journal {
 
   #delivered(error: KafkaError | null, report: DeliveryReport): void {
     const appending = report.opaque as Appending;
-    this.#waitingRows -= 1;
+    if (!appending.probe) this.#waitingRows -= 1;
     appending.waiting -= 1;
     if (error) {
+      this.#found(error.message);
       appending.reject(full(error));
       return;
     }
-    this.#end += 1;
+    this.#confirmedAt = performance.now();
+    if (!appending.probe) this.#end += 1;
     if (appending.waiting === 0) appending.resolve();
+  }
+
+  /** A refused write is enough to say so; that writes are taken again is believed after a probe alone. */
+  #found(refused: string | null): void {
+    const changed = (this.#refused === null) !== (refused === null);
+    this.#refused = refused;
+    if (changed && !this.#closed) this.#options.watch?.onChange(refused);
+  }
+
+  async #watch(watch: JournalWatch): Promise<void> {
+    while (!this.#closed) {
+      await sleep(PROBE_EVERY_MS, undefined, { ref: false });
+      if (this.#closed || (this.#refused === null && performance.now() - this.#confirmedAt < PROBE_EVERY_MS)) continue;
+      await this.#probe(watch).then(
+        () => this.#found(null),
+        (error: Error) => this.#found(error.message),
+      );
+    }
+  }
+
+  /**
+   * Every partition of the journal must have a leader with enough replicas in sync; and since what a broker tells of that may be old,
+   * a record is written as well, to a topic where it is compacted away: in the journal it would have to be settled.
+   */
+  async #probe({ probeTopic, minInsync }: JournalWatch): Promise<void> {
+    const { topic } = this.#options;
+    const { topics } = await settled<ClusterMetadata>((done) => this.#producer.getMetadata({ topic, timeout: CONNECT_TIMEOUT_MS }, done));
+    const partitions = topics.find(({ name }) => name === topic)?.partitions ?? [];
+    const lacking = partitions.find(({ leader, isrs }) => leader < 0 || isrs.length < minInsync);
+    if (lacking)
+      throw new Error(`partition ${lacking.id} of "${topic}" has ${lacking.leader < 0 ? 'no leader' : 'too few replicas in sync'}`);
+    if (partitions.length === 0) throw new Error(`the topic "${topic}" is not there`);
+    // Bounded here too: a producer that is replaced meanwhile may never report.
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const timer = setTimeout(() => reject(new Error('a probe was not confirmed in time')), CONNECT_TIMEOUT_MS + DELIVERY_TIMEOUT_MS);
+    try {
+      const probe: Appending = { waiting: 1, probe: true, resolve, reject };
+      this.#producer.produce(probeTopic, null, Buffer.from(this.journalId), PROBE_KEY, null, probe);
+      await promise;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** An idempotent producer that lost its place in the sequence can never send again; a new one begins a sequence of its own. */

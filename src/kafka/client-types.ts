@@ -69,6 +69,8 @@ interface Connection extends EventEmitter {
   disconnect(done?: Done<unknown>): this;
   isConnected(): boolean;
   getMetadata(options: { readonly topic?: string; readonly timeout?: number }, done: Done<ClusterMetadata>): void;
+  /** `offset` is an instant, milliseconds; the answer's is that of the first record stamped then or later, negative where there is none. */
+  offsetsForTimes(partitions: TopicPartitionOffset[], timeoutMs: number, done: Done<TopicPartitionOffset[]>): void;
   queryWatermarkOffsets(topic: string, partition: number, timeoutMs: number, done: Done<Watermarks>): void;
 }
 

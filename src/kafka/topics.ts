@@ -15,6 +15,8 @@ export interface EnsuredTopic {
    */
   readonly id: string;
   readonly partitions: number;
+  /** Replicas that have to have a record before it is confirmed. */
+  readonly minInsync: number;
 }
 
 export interface EnsureOptions {
@@ -61,7 +63,8 @@ export function prepareTopics(
     return new Map(
       named.map(({ role, name }) => {
         const { id, partitions } = known(cluster, name);
-        return [role, { name, id: topicUuid(cluster.id, id), partitions: partitions.length }] as const;
+        const minInsync = Number(configs.get(name)?.get('min.insync.replicas') ?? 1);
+        return [role, { name, id: topicUuid(cluster.id, id), partitions: partitions.length, minInsync }] as const;
       }),
     );
   });

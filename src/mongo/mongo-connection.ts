@@ -35,6 +35,7 @@ export class MongoConnection {
   readonly db: Db;
   readonly #client: MongoClient;
   readonly #log: (message: string) => void;
+  #connected = false;
   #failedAt = Number.NEGATIVE_INFINITY;
   #failure: MongoUnavailable | null = null;
 
@@ -75,7 +76,10 @@ export class MongoConnection {
   async ask<T>(ms: number, work: (db: Db) => Promise<T>): Promise<T> {
     if (this.#failure && performance.now() - this.#failedAt < FAIL_FAST_MS) throw this.#failure;
     try {
-      const result = await bounded(ms, () => work(this.db));
+      const result = await bounded(ms, async () => {
+        await this.#connect();
+        return work(this.db);
+      });
       this.#came();
       return result;
     } catch (cause) {
@@ -89,6 +93,16 @@ export class MongoConnection {
 
   async close(): Promise<void> {
     await this.#client.close();
+  }
+
+  /**
+   * The driver connects by itself for the first call; but where that fails, its client stays closed for good, unless it is told to
+   * connect. Once it was connected, it finds its servers again by itself.
+   */
+  async #connect(): Promise<void> {
+    if (this.#connected) return;
+    await this.#client.connect();
+    this.#connected = true;
   }
 
   #came(): void {

@@ -54,6 +54,7 @@ export class MongoTokens implements TokenAuthority {
   #held: ReadonlyMap<string, KeptToken> = new Map();
   #heldAt = Number.NEGATIVE_INFINITY;
   #lookUps = 0;
+  #firstToken: string | null = null;
 
   /** Opens without waiting for MongoDB. @throws Error with a sentence when `url` is no connection string. */
   constructor(url: string, { adminToken, now = Date.now, ...options }: MongoTokensOptions) {
@@ -77,11 +78,13 @@ export class MongoTokens implements TokenAuthority {
 
   async ensureAdminToken(): Promise<string | null> {
     if (this.#settingsHash !== null) return null;
-    return this.#create(FIRST_ADMINISTRATOR, FIRST_START);
+    // One token for all tries: where an answer was lost, the next try finds it and knows it for its own.
+    this.#firstToken ??= newToken();
+    return this.#create(this.#firstToken, FIRST_ADMINISTRATOR, FIRST_START);
   }
 
   async createToken(request: TokenRequest): Promise<string> {
-    const token = await this.#create(holderOf(request), null);
+    const token = await this.#create(newToken(), holderOf(request), null);
     if (token === null) throw new Error('a new token has the hash of another');
     return token;
   }
@@ -107,9 +110,8 @@ export class MongoTokens implements TokenAuthority {
     }
   }
 
-  /** @returns null when the id is taken. */
-  async #create(holder: TokenHolder, id: string | null): Promise<string | null> {
-    const token = newToken();
+  /** @returns null when the id is taken by another token. */
+  async #create(token: string, holder: TokenHolder, id: string | null): Promise<string | null> {
     const hash = tokenHash(token);
     const document = { _id: id ?? hash.toString('hex'), hash: new Binary(hash), holder, created_at: this.#now() };
     return this.#ask(WRITE_MS, async (db) => {
@@ -118,8 +120,8 @@ export class MongoTokens implements TokenAuthority {
         await tokensOf(db).insertOne(document);
         return token;
       } catch (error) {
-        if (isDuplicateKey(error)) return null;
-        throw error;
+        if (!isDuplicateKey(error)) throw error;
+        return (await tokensOf(db).findOne({ _id: document._id, hash: document.hash })) ? token : null;
       }
     });
   }

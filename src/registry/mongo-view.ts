@@ -5,12 +5,18 @@ import type { CampaignFacts, ContentFacts, DeviceFacts, FactSource } from '../do
 import { MongoConnection, type MongoOptions } from '../mongo/mongo-connection.ts';
 import { type Note, readChanges, RESTLESS_MS } from './mongo-changes.ts';
 import { campaignFacts, contentFacts, deviceFacts, tableOf } from './mongo-documents.ts';
-import { type Loaded, MongoFactCache } from './mongo-fact-cache.ts';
+import { type Loaded, MongoFactCache, type Stale } from './mongo-fact-cache.ts';
 
 export interface ViewLimits {
   readonly devices: number;
   readonly campaigns: number;
   readonly contents: number;
+}
+
+export interface MongoViewOptions extends MongoOptions {
+  readonly limits?: ViewLimits;
+  /** Told after every look that succeeded: how long ago it began, milliseconds. */
+  readonly onLook?: (ageMs: number) => void;
 }
 
 const LIMITS: ViewLimits = { devices: 200_000, campaigns: 50_000, contents: 50_000 };
@@ -26,13 +32,17 @@ const CONNECTIONS = 4;
  * are not held are read. While MongoDB is away, facts are served up to that age, and then every call fails at once until a look in
  * the background has succeeded again: no queue of judges waits for it.
  *
+ * What of a call's entries cannot be read is told by name then, since the others can still be judged by. An entry that was noted as
+ * changed, and was not read since, is among those that cannot be read: that it is out of date is known.
+ *
  * A change reaches every view within LOOK_EVERY_MS and the time of a look; where looks fail, nothing is judged by facts that are
- * older than the judges ask for (5 s). Entries that did not change stay the same objects.
+ * older than the judges ask for (5 s, or what an operator allows). Entries that did not change stay the same objects.
  */
 export class MongoRegistryView implements RegistryView {
   readonly facts: FactSource;
   readonly #connection: MongoConnection;
   readonly #timer: NodeJS.Timeout;
+  readonly #onLook: (ageMs: number) => void;
   readonly #devices: MongoFactCache<DeviceFacts>;
   readonly #campaigns: MongoFactCache<CampaignFacts>;
   readonly #contents: MongoFactCache<ContentFacts>;
@@ -41,14 +51,15 @@ export class MongoRegistryView implements RegistryView {
   #lookedAt = Number.NEGATIVE_INFINITY;
   #failed: RegistryUnavailable | null = null;
   #look: Promise<void> | null = null;
-  /** Raised whenever anything held was marked stale. */
-  #marks = 0;
+  /** Raised whenever anything held was marked stale, for either reason. */
+  readonly #marks: Record<Stale, number> = { outdated: 0, restless: 0 };
   /** Noted changes that may still be about to happen, until when. */
   readonly #restless = new Map<string, { readonly note: Note; until: number }>();
 
   /** @throws Error with a sentence when `url` is no connection string. */
-  constructor(url: string, options: MongoOptions & { readonly limits?: ViewLimits } = {}) {
-    const { limits = LIMITS, ...rest } = options;
+  constructor(url: string, options: MongoViewOptions = {}) {
+    const { limits = LIMITS, onLook = () => {}, ...rest } = options;
+    this.#onLook = onLook;
     this.#connection = new MongoConnection(url, { connections: CONNECTIONS, ...rest });
     const devices = new MongoFactCache<DeviceFacts>(limits.devices);
     const campaigns = new MongoFactCache<CampaignFacts>(limits.campaigns);
@@ -88,7 +99,25 @@ export class MongoRegistryView implements RegistryView {
       if (this.#lookedAt >= asked) break;
     }
     const missing = this.#missing(ids);
-    if (missing) await this.#load(missing, ids);
+    if (!missing) return;
+    try {
+      // Looks fail: a load would keep the judge waiting for the same answer.
+      if (this.#failed) throw this.#failed;
+      await this.#load(missing, ids);
+    } catch (cause) {
+      if (!(cause instanceof RegistryUnavailable) || !this.#isYounger(maxAgeMs)) throw cause;
+      const unread = this.#unusable(missing, performance.now() - maxAgeMs);
+      if (unread.devices.size + unread.campaigns.size + unread.contents.size === 0) return;
+      throw new RegistryUnavailable(cause.message, { cause, missing: unread });
+    }
+  }
+
+  #unusable({ devices, campaigns, contents }: Missing, since: number): FactIds {
+    return {
+      devices: new Set(this.#devices.unusable(devices, since)),
+      campaigns: new Set(this.#campaigns.unusable(campaigns, since)),
+      contents: new Set(this.#contents.unusable(contents, since)),
+    };
   }
 
   #isYounger(maxAgeMs: number): boolean {
@@ -111,6 +140,7 @@ export class MongoRegistryView implements RegistryView {
         this.#lookedAt = began;
         this.#failed = null;
         this.#look = null;
+        this.#onLook(performance.now() - began);
       },
       (error: RegistryUnavailable) => {
         this.#failed = error;
@@ -126,31 +156,36 @@ export class MongoRegistryView implements RegistryView {
 
   #take(notes: readonly Note[]): void {
     const now = performance.now();
-    for (const note of notes) this.#restless.set(`${note.kind} ${note.id}`, { note, until: now + RESTLESS_MS });
     for (const [key, { note, until }] of this.#restless) {
-      this.#mark(note);
+      this.#mark(note, 'restless');
       if (until < now) this.#restless.delete(key);
+    }
+    for (const note of notes) {
+      this.#restless.set(`${note.kind} ${note.id}`, { note, until: now + RESTLESS_MS });
+      this.#mark(note, 'outdated');
     }
   }
 
-  #mark({ kind, id }: Note): void {
-    this.#marks += 1;
-    if (kind === 'device') this.#devices.markStale(id);
-    else if (kind === 'campaign') this.#campaigns.markStale(id);
-    else if (kind === 'content') this.#contents.markStale(id);
-    else if (kind === 'store') this.#devices.markStaleWhere(({ assignments }) => assignments.some(({ store }) => store.storeId === id));
-    else for (const cache of [this.#devices, this.#campaigns, this.#contents]) cache.markAllStale();
+  #mark({ kind, id }: Note, how: Stale): void {
+    this.#marks[how] += 1;
+    if (kind === 'device') this.#devices.markStale(id, how);
+    else if (kind === 'campaign') this.#campaigns.markStale(id, how);
+    else if (kind === 'content') this.#contents.markStale(id, how);
+    else if (kind === 'store')
+      this.#devices.markStaleWhere(({ assignments }) => assignments.some(({ store }) => store.storeId === id), how);
+    else for (const cache of [this.#devices, this.#campaigns, this.#contents]) cache.markAllStale(how);
   }
 
   async #load({ devices, campaigns, contents }: Missing, wanted: FactIds): Promise<void> {
-    const marks = this.#marks;
+    const { outdated, restless } = this.#marks;
+    const readAt = performance.now();
     const [loadedDevices, loadedCampaigns, loadedContents] = await this.#ask((db) =>
       Promise.all([loadDevices(db, devices), tableOf(db, 'campaign').findMany(campaigns), tableOf(db, 'content').findMany(contents)]),
     );
-    const stale = marks !== this.#marks;
-    this.#devices.put(loadedDevices, stale, wanted.devices);
-    this.#campaigns.put(loadedOf(campaigns, loadedCampaigns, campaignFacts), stale, wanted.campaigns);
-    this.#contents.put(loadedOf(contents, loadedContents, contentFacts), stale, wanted.contents);
+    const stale = outdated !== this.#marks.outdated ? 'outdated' : restless !== this.#marks.restless ? 'restless' : null;
+    this.#devices.put(loadedDevices, readAt, stale, wanted.devices);
+    this.#campaigns.put(loadedOf(campaigns, loadedCampaigns, campaignFacts), readAt, stale, wanted.campaigns);
+    this.#contents.put(loadedOf(contents, loadedContents, contentFacts), readAt, stale, wanted.contents);
   }
 
   async #ask<T>(work: (db: Db) => Promise<T>): Promise<T> {

@@ -19,7 +19,7 @@ export interface EdgeSettleLogOptions {
   readonly feedTopic: string;
   readonly positionsTopic: string;
   readonly transactionTimeoutMs?: number;
-  /** Told after each publication: rows with `seq` ≤ this are settled and may be deleted. */
+  /** Told when the position is known and after each publication: rows with `seq` ≤ this are settled. */
   readonly settledUpTo?: (seq: number) => void;
 }
 
@@ -115,8 +115,7 @@ export class EdgeSettleLog implements SettleLog {
     }
     await this.#transactions.run(messages(), null);
     this.#position = position;
-    // The last settled record stays: at the next start it proves that this is the journal that was read.
-    this.#options.settledUpTo?.(last.offset - 1);
+    this.#options.settledUpTo?.(last.offset);
   }
 
   async backlog(): Promise<number> {
@@ -145,6 +144,7 @@ export class EdgeSettleLog implements SettleLog {
     if (position === null) return this.#begin();
     this.#assertOwn(position);
     this.#noteBegun();
+    this.#options.settledUpTo?.(position.next - 1);
     return position;
   }
 

@@ -36,7 +36,7 @@ export type ToSettler = { readonly type: 'start'; readonly options: SettleOption
 export type FromSettler =
   | { readonly type: 'status'; readonly status: SettleStatus }
   | { readonly type: 'log'; readonly level: 'warn' | 'error'; readonly message: string }
-  /** Edge: rows of the journal with `seq` ≤ this are settled and may be deleted. */
+  /** Edge: rows of the journal with `seq` ≤ this are settled. */
   | { readonly type: 'settled-up-to'; readonly seq: number };
 
 /** Exit codes. 0: told to stop. LEFT: fenced, or a connection that is spent; the parent may start another after a pause. */

@@ -3,6 +3,7 @@ import type { Binary } from 'mongodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type MongoArchive, openMongoArchive } from '../../../src/archive/mongo-archive.ts';
 import { MongoReader } from '../../../src/archive/mongo-reader.ts';
+import { within } from '../../../src/archive/shown.ts';
 import type { Play } from '../../../src/domain/play.ts';
 import type { Refusal } from '../../../src/domain/refusal.ts';
 import { writeUuid } from '../../../src/domain/uuid.ts';
@@ -63,7 +64,7 @@ archiveReaderContract(
     const journalId = randomUUID();
     let offset = 0;
     const reader = new MongoReader(url, {
-      waiting: async (logId) => waiting.flatMap((one) => ('play' in one && one.play.logId === logId ? [one.play] : []))[0] ?? null,
+      waiting: async (logId, scope) => waiting.some((one) => 'play' in one && one.play.logId === logId && within(one.play, scope)),
     });
     return {
       reader,

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type FactIds, RegistryUnavailable } from '../../../src/accept/registry-view.ts';
 import { MongoRegistry } from '../../../src/registry/mongo-registry.ts';
@@ -227,10 +228,13 @@ describe('bad days of the registry on MongoDB', () => {
     await registry.put('store', storeId, STORE);
     await registry.put('device', deviceId, { storeId, active: true, since: null });
     await view.prepare(idsOf(deviceId), 5_000);
+    // Until it was read again since the note of the change was seen: then it is restless, and not known to be out of date.
+    await sleep(1_500);
+    await view.prepare(idsOf(deviceId), 0);
     await own.kill();
     const ids = idsOf(deviceId);
     // A whole minute is what these facts may be old: they are still there.
-    expect(view.prepare(ids, 60_000)).toBeUndefined();
+    await view.prepare(ids, 60_000);
     expect(view.facts.device(deviceId)).not.toBeNull();
     const asked = async (maxAgeMs: number): Promise<unknown> => {
       try {
@@ -241,9 +245,13 @@ describe('bad days of the registry on MongoDB', () => {
     };
     await until(async () => expect(await asked(1_000)).toBeInstanceOf(RegistryUnavailable));
     expect(await asked(0)).toBeInstanceOf(RegistryUnavailable);
-    expect(await Promise.resolve(view.prepare(idsOf(randomUUID()), 60_000)).catch((error: unknown) => error)).toBeInstanceOf(
-      RegistryUnavailable,
-    );
+    // Of several screens it is told which one nothing is known of.
+    const unseen = randomUUID();
+    const absent = await Promise.resolve(view.prepare(idsOf(deviceId, unseen), 60_000)).catch((error: unknown) => error);
+    expect(absent).toBeInstanceOf(RegistryUnavailable);
+    expect([...((absent as RegistryUnavailable).missing?.devices ?? [])]).toEqual([unseen]);
+    const tooOld = await Promise.resolve(view.prepare(idsOf(deviceId, unseen), 0)).catch((error: unknown) => error);
+    expect((tooOld as RegistryUnavailable).missing).toBeNull();
     for (const call of [
       registry.get('device', deviceId),
       registry.list('device', null, 10),
@@ -265,6 +273,28 @@ describe('bad days of the registry on MongoDB', () => {
     await own.dispose();
   });
 
+  test('I2: away: what is known to have changed is not judged by, however old a view may be', async () => {
+    const own = await startMongo();
+    const url = databaseUrl(own);
+    const registry = new MongoRegistry(url);
+    const view = new MongoRegistryView(url);
+    const [deviceId, storeId] = [randomUUID(), randomUUID()];
+    await registry.put('store', storeId, STORE);
+    await registry.put('device', deviceId, { storeId, active: true, since: null });
+    await registry.addKey(deviceId, keyOf('k1'));
+    await view.prepare(idsOf(deviceId), 0);
+    await registry.revokeKey(deviceId, 'k1', { at: 5_000, compromised: true });
+    // The note of it is seen; the device itself is not read again, as nobody asks for it.
+    await view.prepare(idsOf(), 0);
+    await own.kill();
+    const absent = await Promise.resolve(view.prepare(idsOf(deviceId), 86_400_000)).catch((error: unknown) => error);
+    expect(absent).toBeInstanceOf(RegistryUnavailable);
+    expect([...((absent as RegistryUnavailable).missing?.devices ?? [])]).toEqual([deviceId]);
+    view.close();
+    await registry.close();
+    await own.dispose();
+  });
+
   test('away at the start: it opens, and begins when MongoDB comes', async () => {
     const own = await startMongo();
     const url = databaseUrl(own);
@@ -272,6 +302,8 @@ describe('bad days of the registry on MongoDB', () => {
     const view = new MongoRegistryView(url);
     const registry = new MongoRegistry(url);
     await expect(view.prepare(idsOf(randomUUID()), 5_000)).rejects.toThrow(RegistryUnavailable);
+    // Longer than the driver looks for its first server; then its client is closed for good, unless it is told to connect.
+    await sleep(7_000);
     await own.restart();
     const storeId = randomUUID();
     await until(() => registry.put('store', storeId, STORE));

@@ -53,9 +53,10 @@ export class Installation {
     };
   }
 
-  /** Starts the process without waiting for it. One of the same name must have ended. */
+  /** Starts the process without waiting for it. One of the same name is ended: a test that is tried again may have left it. */
   spawn(name: string, roles: string, { env = {}, under = [], group = false }: SpawnOptions = {}): Service {
     const dataDir = path.join(this.#directory, name);
+    void this.#services.get(name)?.kill();
     mkdirSync(dataDir, { recursive: true });
     const service = Service.spawn({ dataDir, env: { ...this.environment(name, roles), ...env }, under, group });
     this.#services.set(name, service);
@@ -63,8 +64,8 @@ export class Installation {
   }
 
   /** Starts it and waits until it is ready. */
-  async run(name: string, roles: string): Promise<Service> {
-    const service = this.spawn(name, roles);
+  async run(name: string, roles: string, options: SpawnOptions = {}): Promise<Service> {
+    const service = this.spawn(name, roles, options);
     await service.ready();
     return service;
   }

@@ -48,6 +48,8 @@ class FakeView implements RegistryView {
   /** Which of the calls fail. */
   fails = new Set<number>();
   byPromise = false;
+  /** What the failing calls say they lack; null: everything. */
+  missing: FactIds | null = null;
   #shown: World | null = null;
 
   readonly facts: FactSource = {
@@ -58,8 +60,10 @@ class FakeView implements RegistryView {
 
   prepare(_ids: FactIds, maxAgeMs: number): void | Promise<void> {
     this.asked.push(maxAgeMs);
-    const failure = this.fails.has(this.asked.length) ? new RegistryUnavailable('away') : null;
-    if (!failure) this.#shown = maxAgeMs <= 1_000 ? this.fresh : this.stale;
+    const failure = this.fails.has(this.asked.length)
+      ? new RegistryUnavailable('away', this.missing ? { missing: this.missing } : {})
+      : null;
+    if (!failure || this.missing) this.#shown = maxAgeMs <= 1_000 ? this.fresh : this.stale;
     if (this.byPromise) return failure ? Promise.reject(failure) : Promise.resolve();
     if (failure) throw failure;
   }
@@ -89,7 +93,7 @@ function log(changes: LogFields = {}, signer = key): string {
   return signLog({ ...fields, ...changes }, signer).body;
 }
 
-const SETTINGS: JudgeSettings = { rules: DEFAULT_RULES, batchLogs: 100, requireDeviceTime: false };
+const SETTINGS: JudgeSettings = { rules: DEFAULT_RULES, batchLogs: 100, requireDeviceTime: false, registryMaxAgeMs: 5_000 };
 
 async function judged(text: string | Uint8Array, { batch = false, deviceTime = null as string | null, settings = SETTINGS } = {}) {
   const body = Buffer.from(text as string);
@@ -170,6 +174,24 @@ describe('a registry that cannot be asked', () => {
       'unavailable',
       'too_old',
     ]);
+  });
+
+  it('costs only those logs their verdict that name what could not be read', async () => {
+    view.fails.add(1);
+    view.missing = { devices: new Set(), campaigns: new Set([uuidOf(3, 9)]), contents: new Set() };
+    expect(await codes(batchOf(log(), log({ campaign_id: uuidOf(3, 9) }), log()), { batch: true })).toEqual([
+      'accepted',
+      'unavailable',
+      'accepted',
+    ]);
+    expect(view.asked).toEqual([5_000]);
+  });
+
+  it('is judged by up to the age that is set; a refusal that rests on it never', async () => {
+    view.fails.add(2);
+    const settings = { ...SETTINGS, registryMaxAgeMs: 3_600_000 };
+    expect(await codes(batchOf(log(), log({ device_id: uuidOf(2, 9) })), { batch: true, settings })).toEqual(['accepted', 'unavailable']);
+    expect(view.asked).toEqual([3_600_000, 1_000]);
   });
 
   it('lets every other fault through: it is ours', async () => {
