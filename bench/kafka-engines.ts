@@ -84,7 +84,7 @@ export class BenchEngines {
   /** A topic with the settings of the journal. */
   async createPeerTopic(): Promise<void> {
     const topic = { name: PEER_TOPIC, partitions: PARTITIONS, replication: 1, config: createdConfig('journal', 1) };
-    await withAnyBroker(plain(this.bootstrap), (connection) => createTopic(connection, topic, CREATE_MS));
+    await withAnyBroker(plainKafka(this.bootstrap), (connection) => createTopic(connection, topic, CREATE_MS));
   }
 
   /** Records in a topic as Kafka's own tool counts them: with the marks that end transactions, where it has any. */
@@ -120,7 +120,7 @@ function bytesOf(directory: string, pattern: string): number {
   return bytes;
 }
 
-function plain(brokers: string): KafkaSettings {
+export function plainKafka(brokers: string): KafkaSettings {
   return {
     brokers,
     partitions: PARTITIONS,

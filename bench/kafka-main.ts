@@ -6,6 +6,7 @@ import { bentoProgram, completeMark } from '../scripts/engines/places.ts';
 import { isOnPath } from '../scripts/engines/run.ts';
 import { ASSUMED, type Assumptions } from './capacity.ts';
 import { describeCapacity } from './capacity-report.ts';
+import { type Appending, describeJournal, runJournal } from './kafka-journal.ts';
 import { KAFKA_HELP, type KafkaOptions, readKafkaOptions } from './kafka-options.ts';
 import { runWholePath, type WholePath } from './kafka-path.ts';
 import { type Race, runRace } from './kafka-race.ts';
@@ -25,6 +26,7 @@ export interface KafkaResult {
   readonly rate: number;
   readonly steady: number;
   readonly kafka: Race | null;
+  readonly journal: readonly Appending[] | null;
   readonly cluster: WholePath | null;
   readonly targets: readonly Target[];
 }
@@ -49,6 +51,7 @@ export async function runKafkaBench(args: readonly string[], tell: (text: string
   tell('how many signatures this machine verifies');
   const verify = await measureVerifySpeed();
   const kafka = only.includes('kafka') ? await runRace(options, await peerIsThere(tell), tell) : null;
+  const journal = only.includes('journal') ? await runJournal(options, tell) : null;
   const cluster = only.includes('cluster') ? await runWholePath(options, tell) : null;
   tell('');
   const targets = [...(kafka ? raceTargets(kafka, rate) : []), ...(cluster ? pathTargets(cluster, steady) : [])];
@@ -56,6 +59,7 @@ export async function runKafkaBench(args: readonly string[], tell: (text: string
     `${machine.cpu}, ${machine.cores} cores, ${machine.os}; data on ${machine.fileSystem}; Node ${machine.node}`,
     `${verify.source}: ${Math.round(verify.perSecond)} RSA-2048 verifications/s on one core`,
     ...(kafka ? ['', ...describeRace(kafka, rate)] : []),
+    ...(journal ? ['', ...describeJournal(journal, rate)] : []),
     ...(cluster ? ['', ...describePath(cluster, steady)] : []),
     '',
     ...describeTargets(targets),
@@ -70,6 +74,7 @@ export async function runKafkaBench(args: readonly string[], tell: (text: string
     rate,
     steady,
     kafka: kafka ?? earlier?.kafka ?? null,
+    journal: journal ?? earlier?.journal ?? null,
     cluster: cluster ?? earlier?.cluster ?? null,
     targets,
   };

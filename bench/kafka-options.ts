@@ -4,9 +4,10 @@ import { parseArgs } from 'node:util';
 
 export const KAFKA_HELP = `On Kafka, MongoDB and ClickHouse (\`npm run engines:install\` first; the peer is built by \`node scripts/engines.ts install bento\`):
 
-playproof bench --only kafka|cluster|kafka,cluster [options]
+playproof bench --only kafka|cluster|journal [options], or several by commas
   kafka           the journal on Kafka against Bento, by turns on one broker
   cluster         the whole path: accept, settle, archive, feed, analytics; then freshness at a steady rate, then two nodes
+  journal         appending to the journal alone, with several settings of its producer
   --seconds N     length of each load (8)
   --rounds N      kafka: how often each has its turn, closed loop and open loop (2)
   --rate N        kafka: logs a second of the open loop (10000)
@@ -20,7 +21,7 @@ playproof bench --capacity [options]
   --json FILE     the figures to reckon from (bench-cluster.json)
   --assume NAME=N another value for one of the assumptions, which are printed; may be repeated`;
 
-const LOADS = ['kafka', 'cluster'] as const;
+const LOADS = ['kafka', 'cluster', 'journal'] as const;
 export type KafkaLoad = (typeof LOADS)[number];
 
 export interface KafkaOptions {

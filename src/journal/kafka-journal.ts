@@ -22,6 +22,8 @@ export interface KafkaJournalOptions {
   readonly deliveryTimeoutMs?: number;
   /** Records under way at once; more are refused. */
   readonly maxWaitingRows?: number;
+  /** How often delivery reports are looked for; `background`: by a thread of the client's, as they come. */
+  readonly poll?: number | 'background';
   readonly onWarning: (message: string) => void;
   /** Whether the brokers take writes is watched where this is given. */
   readonly watch?: JournalWatch;
@@ -114,10 +116,16 @@ export class KafkaJournal implements Journal {
     return new Promise((resolve, reject) => {
       const appending: Appending = { waiting: 0, probe: false, resolve, reject };
       try {
+        // Most requests are one screen's, so that one key serves them all; a string would be encoded again for each record.
+        let device: string | null = null;
+        let key: Buffer | null = null;
         for (const { record } of entries) {
+          const deviceId = recordDeviceId(record);
+          if (deviceId !== device) key = deviceId === null ? null : Buffer.from(deviceId, 'latin1');
+          device = deviceId;
           // The record is copied here, so it may change afterwards.
           const value = Buffer.from(record.buffer, record.byteOffset, record.byteLength);
-          this.#producer.produce(this.#options.topic, null, value, recordDeviceId(record), null, appending);
+          this.#producer.produce(this.#options.topic, null, value, key, null, appending);
           appending.waiting += 1;
           this.#waitingRows += 1;
         }
@@ -205,7 +213,7 @@ export class KafkaJournal implements Journal {
     fresh.connect({ timeout: CONNECT_TIMEOUT_MS }, (error) => {
       if (error) this.#options.onWarning(`the journal's new producer is not connected yet: ${error.message}`);
     });
-    fresh.setPollInterval(POLL_MS);
+    listenFor(fresh, this.#options);
     // What it still holds is reported as failed while it flushes.
     broken.flush(CLOSE_MS, () => broken.disconnect());
   }
@@ -223,9 +231,9 @@ function create({
 }: KafkaJournalOptions): KafkaProducer {
   return new client.Producer(
     {
+      'linger.ms': LINGER_MS,
       ...config,
       'enable.idempotence': true,
-      'linger.ms': LINGER_MS,
       'socket.timeout.ms': Math.min(6_000, deliveryTimeoutMs),
       'queue.buffering.max.messages': maxWaitingRows,
       'queue.buffering.max.kbytes': MAX_WAITING_KIBIBYTES,
@@ -236,9 +244,14 @@ function create({
   );
 }
 
+function listenFor(producer: KafkaProducer, { poll = POLL_MS }: KafkaJournalOptions): void {
+  if (poll === 'background') producer.setPollInBackground(true);
+  else producer.setPollInterval(poll);
+}
+
 async function connect(options: KafkaJournalOptions): Promise<KafkaProducer> {
   const producer = create(options);
   await settled((done) => producer.connect({ timeout: CONNECT_TIMEOUT_MS }, done));
-  producer.setPollInterval(POLL_MS);
+  listenFor(producer, options);
   return producer;
 }
