@@ -165,7 +165,7 @@ async function entries(): Promise<JournalEntry[][]> {
   return judged.map(({ bytes, table: numbers }) =>
     Array.from({ length: BATCH }, (_, log) => {
       const at = numbers[log * LOG_NUMBERS + RECORD_AT] as number;
-      const record = new Uint8Array(bytes, at, numbers[log * LOG_NUMBERS + RECORD_LENGTH] as number);
+      const record = new Uint8Array(bytes, at, numbers[log * LOG_NUMBERS + RECORD_LENGTH]);
       return { kind: RECORD_PLAY, logId: record.subarray(LOG_ID_AT, LOG_ID_AT + LOG_ID_BYTES), record };
     }),
   );

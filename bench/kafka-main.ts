@@ -61,8 +61,7 @@ export async function runKafkaBench(args: readonly string[], tell: (text: string
     ...(kafka ? ['', ...describeRace(kafka, rate)] : []),
     ...(journal ? ['', ...describeJournal(journal, rate)] : []),
     ...(cluster ? ['', ...describePath(cluster, steady)] : []),
-    '',
-    ...describeTargets(targets),
+    ...(targets.length > 0 ? ['', ...describeTargets(targets)] : []),
   ];
   console.log(lines.join('\n'));
   const earlier = existsSync(options.json) ? read(options.json) : null;
