@@ -16,7 +16,7 @@ import { loadKafkaClient } from '../kafka/client.ts';
 import type { CommittedReader } from '../kafka/committed-reader.ts';
 import { connectionConfig } from '../kafka/settings.ts';
 import { TOPIC_NAMES, type TopicRole } from '../kafka/topic-rules.ts';
-import { type EnsuredTopic, lookAtTopics } from '../kafka/topics.ts';
+import { type FoundTopic, lookAtTopics } from '../kafka/topics.ts';
 
 export interface AuditedEngines extends Pick<EngineAuditInput, 'journal' | 'feed' | 'archive' | 'analytics' | 'keys'> {
   close(): Promise<void>;
@@ -57,7 +57,7 @@ async function openReader({ kafka }: EngineSettings): Promise<CommittedReader> {
 function openJournal(
   { profile, dataDir }: Config,
   reader: CommittedReader,
-  topics: ReadonlyMap<TopicRole, EnsuredTopic>,
+  topics: ReadonlyMap<TopicRole, FoundTopic>,
   closers: (() => void | Promise<void>)[],
 ): EngineJournal {
   if (profile !== 'edge') return new KafkaJournalCopy(reader, needed(topics, 'journal'));
@@ -72,7 +72,7 @@ function openJournal(
   return journal;
 }
 
-function needed(topics: ReadonlyMap<TopicRole, EnsuredTopic>, role: TopicRole): EnsuredTopic {
+function needed(topics: ReadonlyMap<TopicRole, FoundTopic>, role: TopicRole): FoundTopic {
   const topic = topics.get(role);
   if (!topic) throw new AuditImpossible(`the topic "${TOPIC_NAMES[role]}" is not there: is PLAYPROOF_KAFKA_BROKERS the right cluster?`);
   return topic;

@@ -7,7 +7,8 @@ import { KafkaRefused, KafkaUnreachable } from './errors.ts';
 import { createdConfig, MIN_REPLICATION, TOPIC_NAMES, topicFaults, type TopicRole } from './topic-rules.ts';
 import { type BrokerConnection, withAnyBroker } from './wire.ts';
 
-export interface EnsuredTopic {
+/** A topic as it is. */
+export interface FoundTopic {
   readonly name: string;
   /**
    * A UUID made of the cluster's id and the topic's. A topic that was deleted and made again has another one, as has one of the same
@@ -15,6 +16,10 @@ export interface EnsuredTopic {
    */
   readonly id: string;
   readonly partitions: number;
+}
+
+/** A topic that was made or checked. */
+export interface EnsuredTopic extends FoundTopic {
   /** Replicas that have to have a record before it is confirmed. */
   readonly minInsync: number;
 }
@@ -79,14 +84,14 @@ export function lookAtTopics(
   settings: KafkaSettings,
   roles: readonly TopicRole[],
   options: EnsureOptions = {},
-): Promise<ReadonlyMap<TopicRole, EnsuredTopic>> {
+): Promise<ReadonlyMap<TopicRole, FoundTopic>> {
   const named = roles.map((role) => ({ role, name: options.names?.[role] ?? TOPIC_NAMES[role] }));
   return withAnyBroker(settings, async (connection) => {
     const cluster = await describeCluster(
       connection,
       named.map(({ name }) => name),
     );
-    const found = new Map<TopicRole, EnsuredTopic>();
+    const found = new Map<TopicRole, FoundTopic>();
     for (const { role, name } of named) {
       const topic = cluster.topics.get(name);
       if (topic) found.set(role, { name, id: topicUuid(cluster.id, topic.id), partitions: topic.partitions.length });

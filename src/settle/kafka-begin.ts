@@ -6,7 +6,7 @@ import { settled } from '../kafka/client.ts';
 import type { DeliveryReport, KafkaClient, KafkaError, RdKafkaConfig } from '../kafka/client-types.ts';
 import { CommittedReader } from '../kafka/committed-reader.ts';
 import type { TopicRole } from '../kafka/topic-rules.ts';
-import type { EnsuredTopic } from '../kafka/topics.ts';
+import type { FoundTopic } from '../kafka/topics.ts';
 import type { TransactionMessage } from '../kafka/transactions.ts';
 import { markMessage, kafkaPositions } from './position-topic.ts';
 
@@ -19,7 +19,7 @@ export interface KafkaTopics {
 }
 
 /** The topics by what they are for, as `prepareTopics` found them. */
-export function kafkaTopics(ensured: ReadonlyMap<TopicRole, EnsuredTopic>): KafkaTopics {
+export function kafkaTopics(ensured: ReadonlyMap<TopicRole, FoundTopic>): KafkaTopics {
   const journal = named(ensured, 'journal');
   return {
     journal: journal.name,
@@ -29,7 +29,7 @@ export function kafkaTopics(ensured: ReadonlyMap<TopicRole, EnsuredTopic>): Kafk
   };
 }
 
-export function named(ensured: ReadonlyMap<TopicRole, EnsuredTopic>, role: TopicRole): EnsuredTopic {
+export function named<T extends FoundTopic>(ensured: ReadonlyMap<TopicRole, T>, role: TopicRole): T {
   const topic = ensured.get(role);
   if (!topic) throw new Error(`the topic of the ${role} was not looked at`);
   return topic;

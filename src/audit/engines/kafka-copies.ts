@@ -2,7 +2,7 @@
 import { positionOf } from '../../feed/kafka-message.ts';
 import type { KafkaClient, KafkaError, KafkaMessage, RdKafkaConfig } from '../../kafka/client-types.ts';
 import { CommittedReader } from '../../kafka/committed-reader.ts';
-import type { EnsuredTopic } from '../../kafka/topics.ts';
+import type { FoundTopic } from '../../kafka/topics.ts';
 import { allPositions } from '../../settle/position-topic.ts';
 import type { EngineFeed, EngineJournal, FeedMessage, JournalRecordRead, PartitionRange, ReadPositions } from './ports.ts';
 
@@ -24,10 +24,10 @@ export class KafkaFeed implements EngineFeed {
   readonly topic: string;
   readonly feedId: string;
   readonly #reader: CommittedReader;
-  readonly #positions: EnsuredTopic | null;
+  readonly #positions: FoundTopic | null;
 
   /** @param positions Null: the topic is not there. */
-  constructor(reader: CommittedReader, feed: EnsuredTopic, positions: EnsuredTopic | null) {
+  constructor(reader: CommittedReader, feed: FoundTopic, positions: FoundTopic | null) {
     this.#reader = reader;
     this.topic = feed.name;
     this.feedId = feed.id;
@@ -64,7 +64,7 @@ export class KafkaJournalCopy implements EngineJournal {
   readonly #reader: CommittedReader;
   readonly #topic: string;
 
-  constructor(reader: CommittedReader, journal: EnsuredTopic) {
+  constructor(reader: CommittedReader, journal: FoundTopic) {
     this.#reader = reader;
     this.#topic = journal.name;
     this.journalId = journal.id;
