@@ -33,8 +33,8 @@ export function describeCapacity(path: WholePath, assumed: Assumptions, cpu: str
   return [
     `Measured on one core of ${cpu}:`,
     ...table([
-      ['', 'CPU µs a log', 'idle, % of a core'],
-      ...ROLES.map((role) => [NAMES[role], costs[role].micros.toFixed(1), (costs[role].idle * 100).toFixed(1)]),
+      ['', 'CPU µs a log', 'and always, % of a core'],
+      ...ROLES.map((role) => [NAMES[role], costs[role].micros.toFixed(1), (costs[role].base * 100).toFixed(1)]),
     ]),
     `One settling process with this archive carried ${number(settledPerSecond)} logs/s. Bytes a log: ${Object.entries(path.bytesPerLog)
       .map(([name, bytes]) => `${name} ${bytes}`)

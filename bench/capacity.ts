@@ -2,11 +2,11 @@
  * The capacity model: what was measured of one log, and assumptions, give cores, disks, partitions, network and money. Pure; all
  * figures that are not measured are in ASSUMED, by name.
  *
- * A process costs what it costs idle, and so much for each log. Both are taken from one benchmark, at a steady rate below its limit, where
- * batches are small: at full load a log costs less.
+ * A process costs something however little comes (timers, transactions and inserts that begin at a pace), and so much for each log on top:
+ * the line through what it took at a steady rate and at as much as went through.
  */
 import type { Costs } from './kafka-costs.ts';
-import type { Stretch, WholePath } from './kafka-path.ts';
+import type { WholePath } from './kafka-path.ts';
 
 export const ASSUMED = {
   /** Of a core, how much is planned to be busy at the peak: the rest is for bursts, queues that drain after an outage, a lost node. */
@@ -49,8 +49,8 @@ const PROCESSES: Readonly<Record<Role, string>> = {
 export interface UnitCost {
   /** CPU microseconds a log. */
   readonly micros: number;
-  /** Of one core, 0 to 1, with nothing to do. */
-  readonly idle: number;
+  /** Of one core, 0 to 1, for each process however little comes. Not less than what it took with nothing sent. */
+  readonly base: number;
 }
 
 export type UnitCosts = Readonly<Record<Role, UnitCost>>;
@@ -70,13 +70,19 @@ export interface Plan {
   readonly euros: Readonly<Record<'cores' | 'disks', number>>;
 }
 
-/** From the steady stretch, with what the same processes cost idle taken off. */
-export function unitCosts({ idle, steady }: Pick<WholePath, 'idle' | 'steady'>): UnitCosts {
+export type Measured = Pick<WholePath, 'idle' | 'steady' | 'full'>;
+
+export function unitCosts({ idle, steady, full }: Measured): UnitCosts {
   const cost = (role: Role): UnitCost => {
     const name = PROCESSES[role];
-    const resting = idleShare(idle, name);
-    const busy = (steady.costs.processes[name]?.cpuSeconds ?? 0) - resting * steady.costs.seconds;
-    return { micros: Math.max(0, busy * 1e6) / steady.accepted, idle: resting };
+    const low = shareOf(steady.costs, name);
+    const high = shareOf(full.costs, name);
+    const lowRate = steady.accepted / steady.costs.seconds;
+    const highRate = full.accepted / full.costs.seconds;
+    const slope = highRate > lowRate ? (high - low) / (highRate - lowRate) : 0;
+    // Never below what was seen idle, and never above what it took at the steady rate, whatever noise makes of the line.
+    const base = Math.min(low, Math.max(shareOf(idle, name), low - slope * lowRate));
+    return { micros: ((low - base) / lowRate) * 1e6, base };
   };
   return Object.fromEntries(ROLES.map((role) => [role, cost(role)] as const)) as unknown as UnitCosts;
 }
@@ -93,10 +99,12 @@ export function plan(
   const meanPerSecond = (peakPerSecond * hoursOpen) / 24;
   // Every copy of a record is written by a broker of its own; only the first one is asked for by clients.
   const factor = (role: Role): number => (role === 'broker' || role === 'archive' || role === 'analytics' ? copies : 1);
-  const coresOf = (role: Role): number => (costs[role].micros * peakPerSecond * factor(role)) / 1e6 / coreUse + costs[role].idle;
+  const settlers = Math.max(2, Math.ceil(peakPerSecond / (settledPerSecond * coreUse)));
+  const processes = (role: Role): number => (role === 'settle' ? settlers : factor(role));
+  const coresOf = (role: Role): number =>
+    ((costs[role].micros * peakPerSecond * factor(role)) / 1e6 + costs[role].base * processes(role)) / coreUse;
   const cores = Object.fromEntries(ROLES.map((role) => [role, coresOf(role)] as const)) as unknown as Record<Role, number>;
   const allCores = ROLES.reduce((sum, role) => sum + cores[role], 0);
-  const settlers = Math.max(2, Math.ceil(peakPerSecond / (settledPerSecond * coreUse)));
   const byBytes = Math.ceil((peakPerSecond * Math.max(bytes.journal, bytes.feed)) / (assumed.partitionBytes * coreUse));
   const day = 86_400;
   const stored = (each: number, seconds: number): number => (meanPerSecond * seconds * each * copies) / 1e12;
@@ -148,21 +156,19 @@ export interface Check {
   readonly deviation: number;
 }
 
-/** Holds the model against the run with two accepting nodes: the second one's idle cost comes on top, a log costs what it did. */
-export function checkTwoNodes({ idle, steady, twoNodes }: Pick<WholePath, 'idle' | 'steady' | 'twoNodes'>): Check {
-  const costs = unitCosts({ idle, steady });
-  const predicted = predictedSeconds(costs, twoNodes, 2);
-  const measured = Object.values(twoNodes.costs.processes).reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0);
+/** Holds the model against the run with two accepting nodes, which it was not made from. */
+export function checkTwoNodes(path: Measured & Pick<WholePath, 'twoNodes'>): Check {
+  const costs = unitCosts(path);
+  const { accepted, costs: used } = path.twoNodes;
+  const predicted = ROLES.reduce((sum, role) => {
+    const processes = role === 'accept' ? 2 : 1;
+    return sum + (costs[role].micros * accepted) / 1e6 + costs[role].base * used.seconds * processes;
+  }, 0);
+  const measured = Object.values(used.processes).reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0);
   return { predicted, measured, deviation: predicted / measured - 1 };
 }
 
-function predictedSeconds(costs: UnitCosts, { accepted, costs: { seconds } }: Stretch, acceptNodes: number): number {
-  return ROLES.reduce((sum, role) => {
-    const processes = role === 'accept' ? acceptNodes : 1;
-    return sum + (costs[role].micros * accepted) / 1e6 + costs[role].idle * seconds * processes;
-  }, 0);
-}
-
-function idleShare({ processes, seconds }: Costs, name: string): number {
+/** Part of one core. */
+function shareOf({ processes, seconds }: Costs, name: string): number {
   return (processes[name]?.cpuSeconds ?? 0) / seconds;
 }

@@ -1,7 +1,7 @@
 /**
- * The whole path on Kafka, a MongoDB server and ClickHouse, all of it on this machine: as much as goes through, then a steady rate, then
- * the same with a reader who tells how old plays are when they are seen, then two nodes that accept, at another rate: the capacity
- * model, made from the steady rate, is held against that.
+ * The whole path on Kafka, a MongoDB server and ClickHouse, all of it on this machine: a steady rate, the same with a
+ * reader who tells how old plays are when they are seen, as much as goes through, and two nodes that accept, at another rate: the capacity
+ * model, made from the others, is held against that.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MongoClient } from 'mongodb';
@@ -102,9 +102,6 @@ async function measureSite(site: Site, nodes: BenchNode[]): Promise<WholePath> {
   const sent = await probe(first);
   total += BATCH;
   await stretch('warm-up', [{ ...closed, url: first.url, seconds: WARM_UP_SECONDS }]);
-  const full = await stretch('as much as goes', [{ ...closed, url: first.url, seconds }]);
-  const stored = storedBytes(empty, engines.disk(), total);
-  // After that load: the broker's JVM compiles for a good while, which is neither idling nor the cost of a log.
   tell('nothing sent');
   const resting = watchCosts(() => pidsOf(engines, nodes));
   await sleep(IDLE_SECONDS * 1000);
@@ -116,6 +113,8 @@ async function measureSite(site: Site, nodes: BenchNode[]): Promise<WholePath> {
   );
   const watched = await stretch(`${rate} logs/s, watched`, [{ ...open, url: first.url, seconds }]);
   const freshness = await witness.ask({ type: 'freshness' }, 'freshness');
+  const full = await stretch('as much as goes', [{ ...closed, url: first.url, seconds }]);
+  const stored = storedBytes(empty, engines.disk(), total);
   const second = await BenchNode.start(engines, { name: 'node-2', roles: ['accept'] });
   nodes.push(second);
   const half = { ...open, rate: Math.round((rate * TWO_NODES_RATE) / 2) };

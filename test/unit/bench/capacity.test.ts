@@ -17,23 +17,32 @@ function stretch(accepted: number, of: Costs): Stretch {
 }
 
 const all = (value: number): Record<string, number> => Object.fromEntries(NAMES.map((name) => [name, value]));
-/** Idle each takes a tenth of a core, and 50 µs a log on top. */
-const idle = costs(10, all(1));
+/** However little comes each takes a tenth of a core, and 50 µs a log on top: at 2 000/s and at 8 000/s. */
+const idle = costs(10, all(0.5));
 const steady = stretch(20_000, costs(10, all(2)));
+const full = stretch(80_000, costs(10, all(5)));
 
 const FLAT: UnitCosts = {
-  accept: { micros: 60, idle: 0 },
-  settle: { micros: 0, idle: 0 },
-  load: { micros: 0, idle: 0 },
-  broker: { micros: 10, idle: 0 },
-  archive: { micros: 0, idle: 0 },
-  analytics: { micros: 0, idle: 0 },
+  accept: { micros: 60, base: 0 },
+  settle: { micros: 0, base: 0 },
+  load: { micros: 0, base: 0 },
+  broker: { micros: 10, base: 0 },
+  archive: { micros: 0, base: 0 },
+  analytics: { micros: 0, base: 0 },
 };
 const BYTES = { request: 900, answer: 200, journal: 1_000, feed: 1_500, archive: 1_200, analytics: 150 };
 
 describe('the capacity model', () => {
-  it('takes what a process costs idle off what it costs a log', () => {
-    expect(unitCosts({ idle, steady }).settle).toEqual({ micros: expect.closeTo(50, 6), idle: 0.1 });
+  it('tells what a log costs from what a process costs however little comes', () => {
+    expect(unitCosts({ idle, steady, full }).settle).toEqual({ micros: expect.closeTo(50, 6), base: expect.closeTo(0.1, 6) });
+  });
+
+  it('keeps to what was seen where the line goes below idle, or above the steady rate', () => {
+    // 150 µs a log from the line: more than the steady rate left room for.
+    const steep = unitCosts({ idle, steady, full: stretch(80_000, costs(10, all(11))) }).settle;
+    expect(steep).toEqual({ micros: expect.closeTo(75, 6), base: expect.closeTo(0.05, 6) });
+    const falling = unitCosts({ idle, steady, full: stretch(80_000, costs(10, all(1))) }).settle;
+    expect(falling).toEqual({ micros: expect.closeTo(0, 6), base: expect.closeTo(0.2, 6) });
   });
 
   it('says what a screen makes a day, and what all of them send at once', () => {
@@ -73,10 +82,10 @@ describe('the capacity model', () => {
     expect(made.partitions).toBeGreaterThanOrEqual(2);
   });
 
-  it('is held against the run with two nodes: a second idle cost, and what a log costs', () => {
-    // Six processes and a second node, each 1 s idle in 10 s; 10 000 logs at 6 × 50 µs.
+  it('is held against the run with two nodes: what a second node always takes, and what a log costs', () => {
+    // Six processes and a second node, each 1 s in 10 s always; 10 000 logs at 6 × 50 µs.
     const twoNodes = stretch(10_000, costs(10, { ...all(1.5), 'node 2': 1 }));
-    expect(checkTwoNodes({ idle, steady, twoNodes })).toEqual({
+    expect(checkTwoNodes({ idle, steady, full, twoNodes })).toEqual({
       predicted: expect.closeTo(10, 6),
       measured: expect.closeTo(10, 6),
       deviation: expect.closeTo(0, 6),
