@@ -4,16 +4,20 @@ import type { DatabaseSync } from 'node:sqlite';
 import { Worker } from 'node:worker_threads';
 import type { CheckpointResult } from './checkpoint-worker.ts';
 
-/** Appended bytes after which a checkpoint is worth its syncs. */
-const EVERY_BYTES = 16 * 1024 * 1024;
-/** Frames (4 KiB pages) from which the writer starts the log again from its beginning: about 128 MiB. */
-const RESTART_FRAMES = 32_768;
+/** Appended bytes after which a checkpoint is worth its syncs. Small, because an append that is synced meanwhile waits for the same disk. */
+const EVERY_BYTES = 8 * 1024 * 1024;
+/**
+ * Bytes of the log from which the writer starts it again from its beginning. A log that is written over costs less to sync than one that
+ * grows: no blocks are given to it, and its sync waits for nobody else's blocks.
+ */
+const RESTART_BYTES = 32 * 1024 * 1024;
 /** How long the writer waits for readers then; if they are not done, it tries again after the next checkpoint. */
-const RESTART_WAIT_MS = 50;
+const RESTART_WAIT_MS = 5;
 
 export class Checkpoints {
   readonly #db: DatabaseSync;
   readonly #worker: Worker;
+  readonly #restartFrames: number;
   readonly #onFailure: (error: Error & { errcode?: number }) => void;
   #bytes = 0;
   #running = false;
@@ -22,6 +26,8 @@ export class Checkpoints {
   /** @param db The writing connection. */
   constructor(dataDir: string, db: DatabaseSync, onFailure: (error: Error & { errcode?: number }) => void) {
     this.#db = db;
+    const { page_size: pageSize } = db.prepare('PRAGMA page_size').get() as { page_size: number };
+    this.#restartFrames = Math.floor(RESTART_BYTES / pageSize);
     this.#onFailure = onFailure;
     this.#worker = new Worker(new URL('./checkpoint-worker.ts', import.meta.url), { name: 'checkpoint', workerData: { dataDir } });
     this.#worker.on('message', (result: CheckpointResult) => this.#done(result));
@@ -54,7 +60,7 @@ export class Checkpoints {
       );
       return;
     }
-    if (result.log < RESTART_FRAMES) return;
+    if (result.log < this.#restartFrames) return;
     try {
       this.#db.exec(`PRAGMA busy_timeout = ${RESTART_WAIT_MS}`);
       this.#db.exec('PRAGMA wal_checkpoint(RESTART)');
