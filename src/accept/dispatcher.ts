@@ -24,7 +24,8 @@ const GATHER_MS = 1;
 
 export interface Response {
   readonly status: number;
-  readonly body: Buffer;
+  /** A short one is a text: it goes out in one piece with its headers, where bytes would be written behind them. */
+  readonly body: Buffer | string;
 }
 
 interface Waiting {
@@ -245,7 +246,8 @@ export class Dispatcher {
       this.#bytes -= waiting.bytes;
       done += waiting.bytes;
       if (waiting.batch) this.#batches -= 1;
-      waiting.resolve({ status, body: Buffer.from(bytes, at, length) });
+      const body = Buffer.from(bytes, at, length);
+      waiting.resolve({ status, body: waiting.batch ? body : body.toString('utf8') });
     }
     this.#pace.done(done, performance.now());
     // A judge came free: what was gathered meanwhile need not wait for its timer.

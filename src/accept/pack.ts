@@ -31,10 +31,12 @@ import {
 /** Longest answer of an accepted log, in bytes. */
 const SUCCESS_BOUND = 256;
 const SPARE_BYTES = 4 * 1024;
+/** The table grows from here by doubling. */
+const FIRST_LOGS = 128;
 
 export class Packer {
   readonly #requests: JudgedRequest[] = [];
-  #numbers: number[] = [];
+  #table = new Int32Array(FIRST_LOGS * LOG_NUMBERS);
   #bytes: Buffer;
   #length = 0;
   #logs = 0;
@@ -64,7 +66,7 @@ export class Packer {
 
   /** The message, with the buffers that travel with it. */
   finish(job: number): { readonly message: Judged; readonly transfer: ArrayBuffer[] } {
-    const table = Int32Array.from(this.#numbers);
+    const table = this.#table.slice(0, this.#logs * LOG_NUMBERS);
     const bytes = this.#bytes.buffer as ArrayBuffer;
     return { message: { type: 'judged', job, requests: this.#requests, table, bytes }, transfer: [table.buffer, bytes] };
   }
@@ -108,16 +110,20 @@ export class Packer {
   }
 
   #row(outcome: number, recordAt: number, recordLength: number, answerAt: number, answerLength: number, code: number, flags: number): void {
-    const row: number[] = [];
-    row[OUTCOME] = outcome;
-    row[RECORD_AT] = recordAt;
-    row[RECORD_LENGTH] = recordLength;
-    row[ANSWER_AT] = answerAt;
-    row[ANSWER_LENGTH] = answerLength;
-    row[CODE] = code;
-    row[FLAGS] = flags;
-    if (row.length !== LOG_NUMBERS) throw new Error('a row of the table has another length');
-    this.#numbers.push(...row);
+    const at = this.#logs * LOG_NUMBERS;
+    if (at === this.#table.length) {
+      const larger = new Int32Array(this.#table.length * 2);
+      larger.set(this.#table);
+      this.#table = larger;
+    }
+    const table = this.#table;
+    table[at + OUTCOME] = outcome;
+    table[at + RECORD_AT] = recordAt;
+    table[at + RECORD_LENGTH] = recordLength;
+    table[at + ANSWER_AT] = answerAt;
+    table[at + ANSWER_LENGTH] = answerLength;
+    table[at + CODE] = code;
+    table[at + FLAGS] = flags;
   }
 
   #reserve(bytes: number): void {

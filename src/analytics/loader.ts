@@ -14,8 +14,11 @@ export const MAX_BATCH_BYTES = 8 * 1024 * 1024;
 
 /** A new play waits at most this long to be seen. */
 const POLL_MS = 100;
-/** Between two batches that were not full: every insert makes a part that has to be merged, and large ones cost less a row. */
-const PACE_MS = 500;
+/**
+ * Between two batches that were not full: every insert costs some 20 ms of processor whatever is in it, two syncs, and a part that has to be
+ * merged.
+ */
+const PACE_MS = 1_000;
 const FIRST_BACK_OFF_MS = 200;
 const MAX_BACK_OFF_MS = 5_000;
 

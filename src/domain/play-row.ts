@@ -36,8 +36,9 @@ export const PLAY_ROW_COLUMNS = [
 /** What the row holds of a play. */
 export type PlayRow = Omit<Play, 'storeLocation' | 'keyId' | 'keyAlgorithm' | 'keyValidFrom' | 'keyValidUntil' | 'canonical' | 'signature'>;
 
-const HASH_AT = 7 * 16;
-const TIMES_AT = HASH_AT + 32;
+/** Where the content hash stands in a row. */
+export const ROW_HASH_AT = 7 * 16;
+const TIMES_AT = ROW_HASH_AT + 32;
 const SMALL_AT = TIMES_AT + 4 * 8;
 const FIXED_BYTES = SMALL_AT + 4 + 4 + 2 + 5;
 
@@ -54,7 +55,7 @@ export function writePlayRow(target: Buffer, offset: number, row: PlayRow): numb
   writeUuidHalves(target, offset + 64, row.storeId);
   writeUuidHalves(target, offset + 80, row.supplierId);
   writeUuidHalves(target, offset + 96, row.advertiserId);
-  target.write(row.contentHash, offset + HASH_AT, 32, 'hex');
+  target.write(row.contentHash, offset + ROW_HASH_AT, 32, 'hex');
   writeInstant(target, offset + TIMES_AT, row.startedAt);
   writeInstant(target, offset + TIMES_AT + 8, row.endedAt);
   writeInstant(target, offset + TIMES_AT + 16, row.receivedAt);
@@ -115,7 +116,7 @@ export function readPlayRow(source: Buffer, offset: number): PlayRow {
     storeId: readUuidHalves(source, offset + 64),
     supplierId: readUuidHalves(source, offset + 80),
     advertiserId: readUuidHalves(source, offset + 96),
-    contentHash: source.toString('hex', offset + HASH_AT, offset + HASH_AT + 32),
+    contentHash: source.toString('hex', offset + ROW_HASH_AT, offset + ROW_HASH_AT + 32),
     startedAt: readInstant(source, offset + TIMES_AT),
     endedAt: readInstant(source, offset + TIMES_AT + 8),
     receivedAt: readInstant(source, offset + TIMES_AT + 16),
