@@ -8,6 +8,8 @@ import type { BenchService } from './service.ts';
 export interface DiskUse {
   /** Bytes a log, after a stop in order. Journal, archive and feed are one file. */
   readonly archiveAndFeed: number;
+  /** The write-ahead log as it was before the stop, in bytes; it does not grow with what is stored. */
+  readonly walBytes: number;
   /** With parts that were merged away and not yet removed. */
   readonly analytics: number;
 }
@@ -57,7 +59,11 @@ export function checkCopies(dataDir: string, total: number): string[] {
   }
 }
 
-export function diskUse(dataDir: string, logs: number): DiskUse {
+export function walSize(dataDir: string): number {
+  return statSync(path.join(dataDir, 'playproof.db-wal'), { throwIfNoEntry: false })?.size ?? 0;
+}
+
+export function diskUse(dataDir: string, logs: number, walBytes: number): DiskUse {
   const bytes = (pattern: string): number => {
     let sum = 0;
     for (const file of globSync(pattern, { cwd: dataDir })) {
@@ -66,5 +72,9 @@ export function diskUse(dataDir: string, logs: number): DiskUse {
     }
     return sum;
   };
-  return { archiveAndFeed: Math.round(bytes('playproof.db*') / logs), analytics: Math.round(bytes('analytics/**/*') / logs) };
+  return {
+    archiveAndFeed: Math.round(bytes('playproof.db*') / logs),
+    walBytes,
+    analytics: Math.round(bytes('analytics/**/*') / logs),
+  };
 }

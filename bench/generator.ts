@@ -32,6 +32,11 @@ export class Generator {
     return (await this.#ask({ type: 'prepare', batch, logs, megabytes }, 'prepared')).logs;
   }
 
+  /** Signs bodies for another load generator and writes them, one a line, the files taking turns. */
+  async write(batch: number, logs: number, files: readonly string[]): Promise<void> {
+    await this.#ask({ type: 'write', batch, logs, files }, 'written');
+  }
+
   async run(load: Load, onSecond: (second: Second) => void): Promise<LoadResult> {
     this.#onSecond = onSecond;
     return (await this.#ask({ type: 'run', load }, 'done')).result;

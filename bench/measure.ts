@@ -1,6 +1,6 @@
 /** One load over the whole path, on a service and a data directory of its own. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { checkCopies, checkRun, diskUse, type DiskUse } from './check.ts';
+import { checkCopies, checkRun, diskUse, type DiskUse, walSize } from './check.ts';
 import { type Installation, type InstallationOptions, withInstallation } from './installation.ts';
 import type { Load, LoadResult, Second } from './load/messages.ts';
 import { type MemorySample, watchMemory } from './memory.ts';
@@ -19,6 +19,8 @@ export interface Scenario {
 
 export interface MeasureOptions extends Omit<InstallationOptions, 'ids'> {
   readonly onSecond: (scenario: Scenario, second: Second) => void;
+  /** Called when the service has started and nothing was sent. */
+  readonly started?: (service: BenchService) => Promise<void>;
   /** Called once the service has stopped and the counts are checked, while its data are still there. */
   readonly inspect?: (dataDir: string, logs: number) => Promise<void>;
 }
@@ -70,6 +72,7 @@ export function measure(scenario: Scenario, options: MeasureOptions): Promise<Me
 async function measureRunning(scenario: Scenario, options: MeasureOptions, installation: Installation): Promise<Measured> {
   const { service, generator, dataDir, stored } = installation;
   const load: Load = { ...scenario.load, url: service.url };
+  await options.started?.(service);
   const warm = await warmUp(installation, load, options.prepareMegabytes);
   await generator.prepare(load.batch, preparedPerSecond(load) * load.seconds, options.prepareMegabytes);
 
@@ -90,9 +93,10 @@ async function measureRunning(scenario: Scenario, options: MeasureOptions, insta
   const takenByOthers =
     used.service && used.analytics ? others(used.service.cpuSeconds + used.analytics.cpuSeconds + result.cpuSeconds) : null;
   const faults = await checkRun(service, result, total);
+  const walBytes = walSize(dataDir);
   await service.stop();
   faults.push(...checkCopies(dataDir, stored + total));
-  const disk = diskUse(dataDir, stored + total);
+  const disk = diskUse(dataDir, stored + total, walBytes);
   await options.inspect?.(dataDir, stored + total);
   const until = (at: number): number => (at - result.startedAt) / 1000;
   const [from, to] = [result.startedAt, result.startedAt + load.seconds * 1000 - UNFOLLOWED_MS];

@@ -156,7 +156,7 @@ async function analyticsReady(url: string): Promise<void> {
 const authorized = { authorization: `Bearer ${TOKEN}` };
 
 /** The settings of whoever runs the benchmark are not those of the service under measurement. */
-function withoutSettings(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+export function withoutSettings(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith('PLAYPROOF_')));
 }
 

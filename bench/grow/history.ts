@@ -91,7 +91,8 @@ export class History {
     const random = this.#random;
     const receivedAt = Math.floor(from + ((to - from) * this.#next) / logs);
     this.#next += 1;
-    const endedAt = Math.floor(receivedAt - random() * (random() < LATE ? LATE_MS : SOON_MS));
+    // None before the span, so that a report over it counts all of them.
+    const endedAt = Math.max(from, Math.floor(receivedAt - random() * (random() < LATE ? LATE_MS : SOON_MS)));
     const screen = pick(this.#screens, random);
     const { campaignId, advertiserId } = pick(this.#campaigns, random);
     const contentId = pick(this.#contents, random);

@@ -25,6 +25,11 @@ async function take(message: ToGenerator): Promise<void> {
     tell({ type: 'prepared', logs, seconds: (performance.now() - start) / 1000 });
     return;
   }
+  if (message.type === 'write') {
+    requests.write(message.batch, message.logs, message.files);
+    tell({ type: 'written' });
+    return;
+  }
   requests.signedLate = 0;
   const recording = new Recording((second) => tell({ type: 'second', second }));
   await send(message.load, requests, recording);

@@ -16,11 +16,14 @@ export type ToGenerator =
   | { readonly type: 'fleet'; readonly options: FleetOptions }
   /** Signs requests beforehand, as many as fit: signing then costs the run nothing. */
   | { readonly type: 'prepare'; readonly batch: number; readonly logs: number; readonly megabytes: number }
+  /** Writes signed bodies for another load generator, one a line, the files taking turns. */
+  | { readonly type: 'write'; readonly batch: number; readonly logs: number; readonly files: readonly string[] }
   | { readonly type: 'run'; readonly load: Load };
 
 export type FromGenerator =
   | { readonly type: 'fleet'; readonly registry: FleetRegistry }
   | { readonly type: 'prepared'; readonly logs: number; readonly seconds: number }
+  | { readonly type: 'written' }
   | { readonly type: 'second'; readonly second: Second }
   | { readonly type: 'done'; readonly result: LoadResult };
 

@@ -1,4 +1,5 @@
 /** Signed requests, made beforehand as far as memory is given for it, and otherwise when they are needed. */
+import { closeSync, openSync, writevSync } from 'node:fs';
 import type { Fleet } from './fleet.ts';
 
 export interface LoadRequest {
@@ -7,6 +8,8 @@ export interface LoadRequest {
   /** The log_id of one log in it. */
   readonly logId: string;
 }
+
+const NEW_LINE = Buffer.from('\n');
 
 export class Requests {
   readonly #fleet: Fleet;
@@ -31,6 +34,19 @@ export class Requests {
     // Taken from the end, the ids still come in the order in which they were made.
     this.#ready.reverse();
     return made;
+  }
+
+  /** Makes requests for `logs` logs and writes their bodies, one a line, the files taking turns. Nothing of it is kept in memory. */
+  write(batch: number, logs: number, files: readonly string[]): void {
+    const open = files.map((file) => openSync(file, 'w'));
+    try {
+      for (let made = 0, turn = 0; made < logs; made += batch, turn += 1) {
+        const { body } = this.#make(batch);
+        writevSync(open[turn % open.length] as number, [body, NEW_LINE]);
+      }
+    } finally {
+      for (const file of open) closeSync(file);
+    }
   }
 
   take(batch: number): LoadRequest {
