@@ -30,11 +30,7 @@ export async function runAudit(dataDir: string, logs: number, tell: (text: strin
   const ended = once(child, 'exit');
   const outputs = Promise.all([text(child.stdout), text(child.stderr)]);
   const peaks = new Map<number, number>();
-  let over = false;
-  void ended.finally(() => {
-    over = true;
-  });
-  for (let told = 0; !over; ) {
+  for (let told = 0; child.exitCode === null && child.signalCode === null; ) {
     for (const pid of child.pid === undefined ? [] : [child.pid, ...childrenOf(child.pid)]) {
       const usage = usageOf(pid);
       if (usage) peaks.set(pid, Math.max(peaks.get(pid) ?? 0, usage.maxRssBytes));

@@ -11,7 +11,7 @@ import {
   unitCosts,
 } from './capacity.ts';
 import type { WholePath } from './kafka-path.ts';
-import { table } from './report.ts';
+import { table } from './text.ts';
 
 const RATES = [10_000, 100_000, 1_000_000];
 const NAMES: Readonly<Record<Role, string>> = {

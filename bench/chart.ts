@@ -61,7 +61,7 @@ export function ticksOf(values: readonly number[], scale: Chart['scale']): numbe
 /** The next 1, 2 or 5 times a power of ten. */
 function roundStep(atLeast: number): number {
   const power = 10 ** Math.floor(Math.log10(atLeast));
-  return (([1, 2, 5].find((factor) => factor * power >= atLeast * (1 - 1e-9)) as number | undefined) ?? 10) * power;
+  return ([1, 2, 5].find((factor) => factor * power >= atLeast * (1 - 1e-9)) ?? 10) * power;
 }
 
 function drawn({ title, xLabel, yLabel, scale, lines }: Chart): string {

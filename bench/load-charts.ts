@@ -2,6 +2,7 @@
 import { type Chart, chartPage, type Line } from './chart.ts';
 import type { Second } from './load/messages.ts';
 import type { Machine } from './machine.ts';
+import type { Measured } from './measure.ts';
 import type { MemorySample } from './memory.ts';
 
 export interface Drawn {
@@ -63,4 +64,8 @@ export function pageOf(machine: Machine, startedAt: string, loads: readonly Draw
     'The load generator ran on the same cores.',
   ];
   return chartPage('Playproof: benchmark', about, loads.flatMap(chartsOf));
+}
+
+export function drawnOf({ scenario, result, memory }: Measured): Drawn {
+  return { name: scenario.name, about: scenario.about, series: result.series, memory };
 }

@@ -62,6 +62,7 @@ const SAMPLE_MS = 250;
 const DRAIN_WITHIN_MS = 120_000;
 /** Signed beforehand for each second of a closed loop; a faster machine signs the rest as it goes. */
 const PREPARE_PER_SECOND = 60_000;
+const PREPARE_SINGLES_PER_SECOND = 25_000;
 /** The last logs of a load are followed by nothing that would show when they were seen. */
 const UNFOLLOWED_MS = 500;
 
@@ -120,9 +121,10 @@ async function measureRunning(scenario: Scenario, options: MeasureOptions, insta
 }
 
 /** Logs that a load of this kind should have ready for each of its seconds. */
-export function preparedPerSecond({ rate }: Pick<Load, 'rate'>): number {
+export function preparedPerSecond({ rate, batch }: Pick<Load, 'rate' | 'batch'>): number {
   // A tenth more than the rate: random instants may bring more than their mean.
-  return rate === null ? PREPARE_PER_SECOND : Math.ceil(rate * 1.1);
+  if (rate !== null) return Math.ceil(rate * 1.1);
+  return batch === 1 ? PREPARE_SINGLES_PER_SECOND : PREPARE_PER_SECOND;
 }
 
 /** Runs the load until code is compiled and caches are filled. @returns how many logs it left behind, all of them loaded. */

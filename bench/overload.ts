@@ -84,14 +84,14 @@ async function overload(
   const sustainable = sustained.accepted / ((loadedAt - sustained.startedAt) / 1000);
 
   const moderateRate = Math.round(sustainable * MODERATE);
-  const prepared = preparedPerSecond({ rate: moderateRate }) * plan.moderateSeconds;
+  const prepared = preparedPerSecond({ rate: moderateRate, batch: BATCH }) * plan.moderateSeconds;
   await generator.prepare(BATCH, prepared, megabytes);
   const before = await run('half of it', CONNECTIONS, plan.moderateSeconds, moderateRate);
   await drained(service, total);
 
   const rate = Math.round(sustainable * FACTOR);
   // For both loads at once: the second one follows the first without a pause for signing.
-  await generator.prepare(BATCH, preparedPerSecond({ rate }) * plan.overloadSeconds + prepared, megabytes);
+  await generator.prepare(BATCH, preparedPerSecond({ rate, batch: BATCH }) * plan.overloadSeconds + prepared, megabytes);
   const over = await run('twice of it', CONNECTIONS, plan.overloadSeconds, rate);
   const after = await run('half of it again', CONNECTIONS, plan.moderateSeconds, moderateRate);
   await drained(service, total);

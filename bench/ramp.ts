@@ -67,7 +67,7 @@ export async function runRamp(
     const series: Second[] = [];
     const faults: string[] = [];
     for (const rate of rampRates(plan)) {
-      await generator.prepare(BATCH, preparedPerSecond({ rate }) * plan.secondsEach, options.prepareMegabytes);
+      await generator.prepare(BATCH, preparedPerSecond({ rate, batch: BATCH }) * plan.secondsEach, options.prepareMegabytes);
       const before = series.length;
       const result = await generator.run({ ...load, rate }, (second) => {
         series.push({ ...second, second: before + second.second });

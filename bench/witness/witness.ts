@@ -47,8 +47,6 @@ export interface WrkReport {
 const SCRIPT = fileURLToPath(new URL('./bodies.lua', import.meta.url));
 const THREADS = 2;
 const TIMEOUT_SECONDS = 30;
-/** Signed for each second; wrk ends early where a faster machine has sent them all. */
-const SINGLES_PER_SECOND = 40_000;
 
 export async function runWitness(plan: WitnessPlan, options: InstallationOptions): Promise<Witness> {
   const skipped = await notInstalled();
@@ -60,10 +58,10 @@ export async function runWitness(plan: WitnessPlan, options: InstallationOptions
       const { batch, connections, seconds } = plan;
       const load = { url: service.url, batch, connections, seconds, rate: null };
       const warm = await warmUp(installation, load, options.prepareMegabytes);
-      const perSecond = batch === 1 ? SINGLES_PER_SECOND : preparedPerSecond(load);
       const beginning = path.join(bodies, 'bodies');
       const files = Array.from({ length: THREADS }, (_, part) => `${beginning}.${part}`);
-      await generator.write(batch, perSecond * seconds, files);
+      // Where a faster machine has sent them all, wrk ends early.
+      await generator.write(batch, preparedPerSecond(load) * seconds, files);
       const report = await runWrk(plan, service.url, beginning);
       const faults: string[] = [];
       // What was on its way at the end was taken and not counted by wrk; so both lie apart by what is in flight at most.

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { checkRun } from '../../../bench/check.ts';
 import type { LoadResult } from '../../../bench/load/messages.ts';
-import { table } from '../../../bench/report.ts';
+import { table } from '../../../bench/text.ts';
 
 const RESULT: LoadResult = {
   latency: { p50: 1, p90: 1, p99: 1, max: 1 },

@@ -91,13 +91,42 @@ describe('the speed of openssl', () => {
 
 describe('options of the benchmark', () => {
   it('have defaults', () => {
-    expect(readOptions([])).toMatchObject({ seconds: 12, only: ['batch', 'single', 'open'], ids: 'v7', rate: 10_000 });
+    expect(readOptions([])).toMatchObject({
+      mode: { name: 'loads', only: ['batch', 'single', 'single-open', 'open'] },
+      seconds: 12,
+      ids: 'v7',
+      rate: 10_000,
+    });
   });
 
-  it.each([['--seconds', '0'], ['--seconds', '1.5'], ['--only', 'batch,slow'], ['--ids', 'v1'], ['--unknown'], ['stray']])(
-    'refuse %s %s',
-    (...args) => {
-      expect(() => readOptions(args)).toThrow();
-    },
-  );
+  it('choose what is measured', () => {
+    const mode = (...args: string[]) => readOptions(args).mode;
+    expect(mode('--table')).toEqual({ name: 'table', quick: false });
+    expect(mode('--table', '--quick')).toEqual({ name: 'table', quick: true });
+    expect(mode('--grow', '20')).toEqual({ name: 'grow', logs: 20_000_000, keep: false });
+    expect(mode('--grow', '0.25', '--keep')).toEqual({ name: 'grow', logs: 250_000, keep: true });
+    expect(mode('--memory', '10')).toEqual({ name: 'memory', minutes: 10 });
+    expect(mode('--ramp', '2000:40000:8')).toEqual({ name: 'ramp', plan: { from: 2_000, to: 40_000, steps: 8 } });
+    expect(mode('--only', 'single')).toEqual({ name: 'loads', only: ['single'] });
+    expect(mode('--wrk')).toEqual({ name: 'wrk' });
+  });
+
+  it.each([
+    ['--seconds', '0'],
+    ['--seconds', '1.5'],
+    ['--only', 'batch,slow'],
+    ['--ids', 'v1'],
+    ['--unknown'],
+    ['stray'],
+    ['--quick'],
+    ['--keep'],
+    ['--table', '--overload'],
+    ['--wrk', '--only', 'batch'],
+    ['--grow', '0'],
+    ['--grow', 'many'],
+    ['--ramp', '1000:500:3'],
+    ['--ramp', '1000:2000'],
+  ])('refuse %s %s', (...args) => {
+    expect(() => readOptions(args)).toThrow();
+  });
 });
