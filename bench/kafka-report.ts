@@ -4,7 +4,8 @@ import { totalSeconds } from './kafka-costs.ts';
 import type { Stretch, WholePath } from './kafka-path.ts';
 import type { Heat, Race, Racer } from './kafka-race.ts';
 import { summarise } from './kafka-summary.ts';
-import { table, type Target } from './text.ts';
+import type { Target } from './report.ts';
+import { table } from './text.ts';
 
 /** From here on other processes decide what is measured. */
 const DISTURBED = 0.05;
