@@ -4,6 +4,8 @@ import type { Measured } from './measure.ts';
 import type { StageCost } from './stages.ts';
 import { count, table } from './text.ts';
 
+export { table };
+
 export interface BenchResult {
   readonly format: 1;
   readonly startedAt: string;
