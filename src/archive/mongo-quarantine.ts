@@ -12,7 +12,7 @@ import type { Index } from '../mongo/mongo-schema.ts';
 import type { Kept } from '../settle/ports.ts';
 import { quarantineItem } from './shown.ts';
 
-interface QuarantinedLog {
+export interface QuarantinedLog {
   /** The log_id's sixteen bytes (zeros where there is none), the content hash's 32, the code: of fixed lengths but for the last. */
   readonly _id: Binary;
   /** Greater is newer; the list is in this order. */
@@ -46,7 +46,7 @@ export const QUARANTINE_INDEXES: readonly Index[] = [
 const GROUPED_ROWS = 20_000;
 const MAX_GROUPS = 500;
 /** Documents in one bulk write; with 16 KiB logs a few megabytes. */
-const BULK_ROWS = 500;
+export const BULK_ROWS = 500;
 
 /** Makes the counter. After a restore from a backup its numbers must not begin again below those in use. */
 export async function layOutNumbers(db: Db): Promise<void> {
@@ -175,7 +175,7 @@ function rowsOf(kept: readonly Kept[]): Row[] {
   return [...rows.values()];
 }
 
-function idOf({ logId, contentHash, code }: Refusal): Uint8Array {
+export function idOf({ logId, contentHash, code }: Refusal): Uint8Array {
   const id = Buffer.alloc(48 + code.length);
   if (logId !== null) writeUuid(id, 0, logId);
   id.write(contentHash, 16, 32, 'hex');
@@ -192,8 +192,8 @@ function placeOf(position: string): { readonly partition: string; readonly offse
   return { partition: position.slice(0, slash).replaceAll('%', '%25').replaceAll('.', '%2E').replaceAll('$', '%24'), offset };
 }
 
-/** One atomic change: makes the document where there is none, and counts the offsets that it has not counted. */
-function upsertOf({ id, refusal, lastReceived, offsets }: Row, seq: number): AnyBulkWriteOperation<QuarantinedLog> {
+/** What a refusal's document says from its first time on. */
+export function asFirstSaid(refusal: Refusal, seq: number): Document {
   const kept = {
     seq,
     code: refusal.code,
@@ -203,8 +203,11 @@ function upsertOf({ id, refusal, lastReceived, offsets }: Row, seq: number): Any
     proven: refusal.proven,
     record: new Binary(refusalRecord(refusal)),
   };
-  const asFirstSaid: Document = {};
-  for (const [name, value] of Object.entries(kept)) asFirstSaid[name] = { $ifNull: [`$${name}`, { $literal: value }] };
+  return Object.fromEntries(Object.entries(kept).map(([name, value]) => [name, { $ifNull: [`$${name}`, { $literal: value }] }]));
+}
+
+/** One atomic change: makes the document where there is none, and counts the offsets that it has not counted. */
+function upsertOf({ id, refusal, lastReceived, offsets }: Row, seq: number): AnyBulkWriteOperation<QuarantinedLog> {
   const added: Document[] = [];
   const counted: Document = {};
   for (const [partition, list] of offsets) {
@@ -219,7 +222,7 @@ function upsertOf({ id, refusal, lastReceived, offsets }: Row, seq: number): Any
       update: [
         {
           $set: {
-            ...asFirstSaid,
+            ...asFirstSaid(refusal, seq),
             count: { $add: [{ $ifNull: ['$count', 0] }, ...added] },
             last_received: { $max: ['$last_received', lastReceived] },
           },
@@ -231,7 +234,7 @@ function upsertOf({ id, refusal, lastReceived, offsets }: Row, seq: number): Any
 }
 
 /** Takes `count` numbers that nobody else gets, and returns the first. They may have gaps. */
-async function takeNumbers(db: Db, count: number): Promise<number> {
+export async function takeNumbers(db: Db, count: number): Promise<number> {
   const take = { $inc: { value: count } };
   const after = await countersOf(db).findOneAndUpdate({ _id: COUNTER }, take, { returnDocument: 'after' });
   if (after) return after.value - count + 1;
@@ -239,7 +242,7 @@ async function takeNumbers(db: Db, count: number): Promise<number> {
   throw new MongoUnavailable('the counter of the quarantine was missing in MongoDB and has been made again');
 }
 
-async function prune(quarantine: Collection<QuarantinedLog>, deviceId: string, perDevice: number): Promise<void> {
+export async function prune(quarantine: Collection<QuarantinedLog>, deviceId: string, perDevice: number): Promise<void> {
   const unproven = { device_id: deviceId, proven: false };
   const [newestTooMany] = await quarantine
     .find(unproven, { projection: { seq: 1 } })

@@ -7,6 +7,7 @@ import { addAudit } from './audit.ts';
 import { addBench } from './bench.ts';
 import { addConfig } from './config.ts';
 import { addConformance } from './conformance.ts';
+import { addCopy } from './copy.ts';
 import { addDemo } from './demo.ts';
 import { CommandFailed, EXIT_FAILED, EXIT_USAGE } from './errors.ts';
 import { addRegistry } from './registry.ts';
@@ -15,7 +16,7 @@ import { addToken } from './token.ts';
 import { addVerify } from './verify.ts';
 
 /** In the order of `playproof --help`. */
-const COMMANDS = [addStart, addDemo, addConfig, addRegistry, addToken, addVerify, addConformance, addAudit, addBench];
+const COMMANDS = [addStart, addDemo, addConfig, addRegistry, addToken, addVerify, addConformance, addAudit, addCopy, addBench];
 
 export function buildProgram(): Command {
   const program = new Command('playproof')

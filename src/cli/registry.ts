@@ -26,6 +26,8 @@ export function addRegistry(program: Command): void {
 }
 
 async function importIntoDirectory(dataDir: string, body: Uint8Array, format: ImportFormat): Promise<ImportCounts> {
+  const { assertNotMoved } = await import('../copy/moved-mark.ts');
+  assertNotMoved(dataDir);
   const { REGISTRY_FILE } = await import('../registry/database.ts');
   const { importIntoFile } = await import('../registry/sqlite-import.ts');
   return importIntoFile(path.join(dataDir, REGISTRY_FILE), body, format, Date.now());

@@ -51,6 +51,8 @@ async function create(request: TokenRequest): Promise<string> {
       await tokens.close();
     }
   }
+  const { assertNotMoved } = await import('../copy/moved-mark.ts');
+  assertNotMoved(dataDir);
   const { openForWriting, REGISTRY_FILE } = await import('../registry/database.ts');
   const { Tokens } = await import('../registry/tokens.ts');
   const db = openForWriting(path.join(dataDir, REGISTRY_FILE));

@@ -1,6 +1,7 @@
 /** One box in a back office: it journals on its own disk and publishes to engines elsewhere. */
 import path from 'node:path';
 import { EdgeWaiting } from '../archive/edge-waiting.ts';
+import { assertNotMoved } from '../copy/moved-mark.ts';
 import { DataDirLock } from '../data-dir.ts';
 import { DATABASE_FILE } from '../journal/sqlite-journal.ts';
 import { composeDistributed } from './distributed.ts';
@@ -10,6 +11,7 @@ export const composeEdge: Compose = async (surroundings) => {
   const { config } = surroundings;
   if (!config.engines) throw new Error('the profile edge needs its engines');
   const lock = new DataDirLock(config.dataDir);
+  assertNotMoved(config.dataDir);
   const composition = await composeDistributed(surroundings, {
     engines: config.engines,
     settleSource: { kind: 'edge', file: path.join(config.dataDir, DATABASE_FILE) },

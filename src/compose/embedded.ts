@@ -7,6 +7,7 @@ import { auditRoutes } from '../audit/routes.ts';
 import { Directory } from '../console/directory.ts';
 import { consolePlugins } from '../console/plugins.ts';
 import { Counters } from '../counters.ts';
+import { assertNotMoved } from '../copy/moved-mark.ts';
 import { DataDirLock } from '../data-dir.ts';
 import { DATABASE_FILE } from '../journal/sqlite-journal.ts';
 import { ArchiveReader } from '../query/archive-reader.ts';
@@ -37,6 +38,7 @@ const MAX_HEALTHY_BACKLOG = 1_000_000;
 export async function composeEmbedded(surroundings: Surroundings): Promise<Composition> {
   const { config, logger, die, demoTokens } = surroundings;
   const lock = new DataDirLock(config.dataDir);
+  assertNotMoved(config.dataDir);
   const file = path.join(config.dataDir, DATABASE_FILE);
   const registryFile = path.join(config.dataDir, REGISTRY_FILE);
   const registry = new SqliteRegistry(registryFile);

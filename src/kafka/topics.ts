@@ -100,19 +100,44 @@ export function lookAtTopics(
   });
 }
 
+export interface TopicsPreview {
+  /** Names of those that `prepareTopics` would make. */
+  readonly missing: readonly string[];
+  /** What it would refuse, a sentence each. */
+  readonly faults: readonly string[];
+  /** The ids of those that are there. */
+  readonly ids: ReadonlyMap<TopicRole, string>;
+}
+
+/** Says what `prepareTopics` would do, and does nothing. @throws as it does, but for TopicsRefused. */
+export function previewTopics(settings: KafkaSettings, roles: readonly TopicRole[], options: EnsureOptions = {}): Promise<TopicsPreview> {
+  const named = roles.map((role) => ({ role, name: options.names?.[role] ?? TOPIC_NAMES[role] }));
+  return withAnyBroker(settings, async (connection) => {
+    const cluster = await describeCluster(
+      connection,
+      named.map(({ name }) => name),
+    );
+    const there = named.filter(({ name }) => cluster.topics.has(name));
+    const missing = named.filter(({ name }) => !cluster.topics.has(name)).map(({ name }) => name);
+    const names = there.map(({ name }) => name);
+    const configs = names.length === 0 ? new Map<string, TopicConfig>() : await describeTopicConfigs(connection, names);
+    const weak = missing.flatMap((name) => tooFewBrokers(cluster, settings, name) ?? []);
+    return {
+      missing,
+      faults: [...weak, ...there.flatMap((topic) => faultsOf(topic, settings, cluster, configs))],
+      ids: new Map(there.map(({ role, name }) => [role, topicUuid(cluster.id, known(cluster, name).id)])),
+    };
+  });
+}
+
 interface NamedTopic {
   readonly role: TopicRole;
   readonly name: string;
 }
 
 async function create(connection: BrokerConnection, settings: KafkaSettings, cluster: Cluster, { role, name }: NamedTopic): Promise<void> {
-  if (cluster.brokers < MIN_REPLICATION && !settings.allowWeak) {
-    const brokers = cluster.brokers === 1 ? '1 broker' : `${cluster.brokers} brokers`;
-    throw new TopicsRefused([
-      `the topic "${name}" cannot be made: it needs ${MIN_REPLICATION} replicas and the cluster has ${brokers}; ` +
-        'take a larger cluster, or set PLAYPROOF_KAFKA_ALLOW_WEAK=1 if nobody is billed from it',
-    ]);
-  }
+  const tooFew = tooFewBrokers(cluster, settings, name);
+  if (tooFew !== null) throw new TopicsRefused([tooFew]);
   const replication = Math.min(MIN_REPLICATION, cluster.brokers);
   const config = createdConfig(role, replication);
   const partitions = role === 'positions' ? 1 : settings.partitions;
@@ -126,6 +151,15 @@ async function create(connection: BrokerConnection, settings: KafkaSettings, clu
       { cause: error },
     );
   }
+}
+
+function tooFewBrokers(cluster: Cluster, settings: KafkaSettings, name: string): string | null {
+  if (cluster.brokers >= MIN_REPLICATION || settings.allowWeak) return null;
+  const brokers = cluster.brokers === 1 ? '1 broker' : `${cluster.brokers} brokers`;
+  return (
+    `the topic "${name}" cannot be made: it needs ${MIN_REPLICATION} replicas and the cluster has ${brokers}; ` +
+    'take a larger cluster, or set PLAYPROOF_KAFKA_ALLOW_WEAK=1 if nobody is billed from it'
+  );
 }
 
 interface Led {

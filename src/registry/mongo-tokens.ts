@@ -3,7 +3,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { Binary, type Collection, type Db } from 'mongodb';
 import { isToken } from '../config.ts';
 import { ANSWER_MS, isDuplicateKey, MongoConnection, type MongoOptions, MongoUnavailable } from '../mongo/mongo-connection.ts';
-import { MongoSchema } from '../mongo/mongo-schema.ts';
+import { type Index, MongoSchema } from '../mongo/mongo-schema.ts';
 import type { Identity } from '../server/access.ts';
 import { Problem } from '../server/problem.ts';
 import { WRITE_MS } from './mongo-changes.ts';
@@ -18,7 +18,7 @@ import {
   tokenHash,
 } from './token-rules.ts';
 
-interface KeptToken {
+export interface KeptToken {
   /** `first-start` for the administrator's token that is made at the first start, so that only one node makes it. */
   readonly _id: string;
   readonly hash: Binary;
@@ -26,7 +26,8 @@ interface KeptToken {
   readonly created_at: number;
 }
 
-const FIRST_START = 'first-start';
+export const FIRST_START = 'first-start';
+export const TOKEN_INDEX: Index = { collection: 'tokens', name: 'by_hash', keys: { hash: 1 }, options: { unique: true } };
 const REFRESH_MS = 5_000;
 /** Tokens that were known are believed for so long while MongoDB is away. */
 const BELIEVED_MS = 10 * 60_000;
@@ -59,8 +60,7 @@ export class MongoTokens implements TokenAuthority {
   /** Opens without waiting for MongoDB. @throws Error with a sentence when `url` is no connection string. */
   constructor(url: string, { adminToken, now = Date.now, ...options }: MongoTokensOptions) {
     this.#connection = new MongoConnection(url, options);
-    const index = { collection: 'tokens', name: 'by_hash', keys: { hash: 1 }, options: { unique: true } } as const;
-    this.#schema = new MongoSchema(this.#connection, [index]);
+    this.#schema = new MongoSchema(this.#connection, [TOKEN_INDEX]);
     this.#now = now;
     this.#settingsHash = adminToken === null ? null : tokenHash(adminToken);
     this.#timer = setInterval(() => void this.#refresh(), REFRESH_MS);
@@ -147,6 +147,6 @@ export class MongoTokens implements TokenAuthority {
   }
 }
 
-function tokensOf(db: Db): Collection<KeptToken> {
+export function tokensOf(db: Db): Collection<KeptToken> {
   return db.collection('tokens');
 }

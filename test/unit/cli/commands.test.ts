@@ -21,7 +21,7 @@ describe('use', () => {
   test('--help names every command, --version is that of the package', async () => {
     const help = await playproof(['--help']);
     expect(help.code).toBe(0);
-    for (const command of ['start', 'demo', 'config', 'registry', 'token', 'verify', 'conformance', 'audit', 'bench']) {
+    for (const command of ['start', 'demo', 'config', 'registry', 'token', 'verify', 'conformance', 'audit', 'copy', 'bench']) {
       expect(help.stdout).toMatch(new RegExp(`^  ${command}\\b`, 'm'));
     }
     const { version } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as { version: string };
