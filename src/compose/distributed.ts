@@ -1,6 +1,7 @@
 /** What the profiles edge and cluster have in common: Kafka, MongoDB and ClickHouse behind the ports, by the roles of this process. */
 import type { FastifyPluginAsync } from 'fastify';
 import type { Dispatcher } from '../accept/dispatcher.ts';
+import { RegistryUnavailable } from '../accept/registry-view.ts';
 import { acceptRoutes } from '../accept/routes.ts';
 import { SendTimes } from '../accept/send-times.ts';
 import { HttpAnalytics } from '../analytics/http-engine.ts';
@@ -178,7 +179,13 @@ function openQuery(
   const archive = new MongoReader(engines.mongodbUrl, waiting ? { waiting: (logId, scope) => waiting.has(logId, scope) } : {});
   const view = new MongoRegistryView(engines.mongodbUrl);
   const publicKey = async (deviceId: string, keyId: string): Promise<string | null> => {
-    await view.prepare({ devices: new Set([deviceId]), campaigns: new Set(), contents: new Set() }, EVIDENCE_KEY_AGE_MS);
+    try {
+      await view.prepare({ devices: new Set([deviceId]), campaigns: new Set(), contents: new Set() }, EVIDENCE_KEY_AGE_MS);
+    } catch (error) {
+      // Answered as `unavailable`.
+      if (error instanceof RegistryUnavailable) return null;
+      throw error;
+    }
     return view.facts.device(deviceId)?.keys.find((key) => key.keyId === keyId)?.publicKey ?? null;
   };
   return {

@@ -80,17 +80,18 @@ async function copyKind(
   kind: Kind,
   how: 'write' | 'look',
 ): Promise<Taken> {
-  let sum: Taken = { added: 0, changed: 0, same: 0, conflicts: [] };
+  let sum: Taken = { added: 0, changed: 0, same: 0, conflicts: [], notes: [] };
   for (let after: string | null = null; ; ) {
     const entries: readonly WholeEntry[] = input.source.entries(kind, after, ENTRIES_AT_ONCE);
     const last = entries.at(-1);
     if (!last) return sum;
-    const { added, changed, same, conflicts } = await steadily(input, () => input.target.entries(kind, entries, how));
+    const { added, changed, same, conflicts, notes } = await steadily(input, () => input.target.entries(kind, entries, how));
     sum = {
       added: sum.added + added,
       changed: sum.changed + changed,
       same: sum.same + same,
       conflicts: [...sum.conflicts, ...conflicts],
+      notes: [...sum.notes, ...notes],
     };
     input.progress.at(sum.added + sum.changed + sum.same);
     after = last.id;

@@ -59,5 +59,6 @@ function registryText(registry: RegistryTaken, would: string): string {
 function conflictLines(registry: RegistryTaken): string[] {
   const conflicts = conflictsOf(registry);
   const told = conflicts.slice(0, MAX_TOLD).map((conflict) => `CONFLICT  ${conflict}`);
-  return conflicts.length > MAX_TOLD ? [...told, `          and ${conflicts.length - MAX_TOLD} more, listed by --json`] : told;
+  if (conflicts.length > MAX_TOLD) told.push(`          and ${conflicts.length - MAX_TOLD} more, listed by --json`);
+  return [...told, ...Object.values(registry).flatMap(({ notes }) => notes.map((note) => `NOTE  ${note}`))];
 }

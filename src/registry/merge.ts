@@ -49,6 +49,8 @@ export interface Taken {
   readonly same: number;
   /** A sentence for each entry that stands otherwise in the target and stays so. */
   readonly conflicts: readonly string[];
+  /** What was left out for a reason that is no conflict, a sentence each. */
+  readonly notes: readonly string[];
 }
 
 /** As it stands in the target. */

@@ -54,19 +54,19 @@ async function decide<K extends Kind>(
     changes.push({ id: source.id, before, after });
     if (before === null) added += 1;
   }
-  return { changes, taken: { added, changed: changes.length - added, same: entries.length - changes.length, conflicts } };
+  return { changes, taken: { added, changed: changes.length - added, same: entries.length - changes.length, conflicts, notes: [] } };
 }
 
 /** One administrator's token is made at a first start; where the target has made its own, that of the source is left out and told. */
 export async function mergeTokens(connection: MongoConnection, tokens: readonly WholeToken[], how: Merge): Promise<Taken> {
   let added = 0;
-  const conflicts: string[] = [];
+  const notes: string[] = [];
   for (const token of tokens) {
     const outcome = await connection.ask(WRITE_MS, (db) => takeToken(db, token, how));
     if (outcome === 'added') added += 1;
-    else if (outcome !== 'same') conflicts.push(outcome);
+    else if (outcome !== 'same') notes.push(outcome);
   }
-  return { added, changed: 0, same: tokens.length - added - conflicts.length, conflicts };
+  return { added, changed: 0, same: tokens.length - added - notes.length, conflicts: [], notes };
 }
 
 async function takeToken(db: Db, { hash, holder, firstStart, createdAt }: WholeToken, how: Merge): Promise<string> {
@@ -74,7 +74,7 @@ async function takeToken(db: Db, { hash, holder, firstStart, createdAt }: WholeT
   const bytes = new Binary(hash);
   if (await tokens.findOne({ hash: bytes }, { projection: { _id: 1 } })) return 'same';
   const _id = firstStart ? FIRST_START : Buffer.from(hash).toString('hex');
-  const taken = "the administrator's token of the first start is another there; that one stands";
+  const taken = "the administrator's token of the first start was left out: the target has made its own";
   if (how === 'look') return (await tokens.findOne({ _id }, { projection: { _id: 1 } })) ? taken : 'added';
   try {
     await tokens.insertOne({ _id, hash: bytes, holder, created_at: createdAt } satisfies KeptToken);

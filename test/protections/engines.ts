@@ -58,4 +58,15 @@ export const DISTRIBUTED: readonly Protection[] = [
     config: ENGINES,
     named: 'a crash between the archive and the feed',
   },
+  {
+    name: 'copy-position',
+    holds: 'I1: moving up, killed on the way',
+    without: 'the position of a copy does not move with the records that it publishes',
+    file: 'src/copy/kafka-copy-log.ts',
+    find: 'yield edgePositionMessage(positionsTopic, journalId, position);',
+    replace: 'if (publications.length < 0) yield edgePositionMessage(positionsTopic, journalId, position);',
+    test: 'test/engines/copy.test.ts',
+    config: ENGINES,
+    named: 'copied with kill -9 on the way',
+  },
 ];
