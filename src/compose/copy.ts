@@ -15,7 +15,7 @@ import { loadKafkaClient } from '../kafka/client.ts';
 import type { KafkaClient } from '../kafka/client-types.ts';
 import { connectionConfig } from '../kafka/settings.ts';
 import { TOPIC_NAMES } from '../kafka/topic-rules.ts';
-import { lookAtTopics, prepareTopics } from '../kafka/topics.ts';
+import { previewTopics, prepareTopics } from '../kafka/topics.ts';
 import { EngineSettlement } from '../settle/engine-settlement.ts';
 import { named } from '../settle/kafka-begin.ts';
 
@@ -140,7 +140,7 @@ export function lookAtCopy(options: CopyOptions): Promise<Looked> {
     closers.push(() => source.close());
     if (lock) source.assertWhole();
     const client = await loadKafkaClient();
-    const { missing, faults, ids } = await lookAtTopics(engines.kafka, ['feed', 'positions']);
+    const { missing, faults, ids } = await previewTopics(engines.kafka, ['feed', 'positions']);
     const positions = ids.has('positions') ? TOPIC_NAMES.positions : null;
     const position = positions && (await readPosition(client, connectionConfig(engines.kafka), positions, source.journalId));
     if (position) assertOwn(position, source);
