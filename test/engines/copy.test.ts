@@ -5,7 +5,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Document, MongoClient } from 'mongodb';
@@ -49,6 +48,9 @@ function directory(): string {
   return made;
 }
 
+/** Where no `.env` is. */
+const elsewhere = directory();
+
 let installation: Installation;
 beforeAll(async () => {
   installation = await Installation.start();
@@ -77,7 +79,7 @@ function spawnCopy(from: string, args: readonly string[] = [], env: Readonly<Rec
 function spawnPlayproof(args: readonly string[], env: Readonly<Record<string, string>> = {}): CopyRun {
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('PLAYPROOF_')));
   const child = spawn(process.execPath, [LAUNCHER, ...args], {
-    cwd: tmpdir(),
+    cwd: elsewhere,
     env: { ...inherited, ...installation.environment('copy', 'accept'), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
