@@ -1,5 +1,5 @@
 /** Archive and quarantine on MongoDB, as the audit reads them, and the registry's keys. */
-import { Binary, type Db, type Filter } from 'mongodb';
+import { Binary, type Db, type Filter, type FindCursor } from 'mongodb';
 import type { ArchivedLog } from '../../archive/mongo-claims.ts';
 import { uuidBinary } from '../../archive/mongo-claims.ts';
 import { quarantineOf } from '../../archive/mongo-quarantine.ts';
@@ -19,6 +19,8 @@ const NIL = new Uint8Array(16);
 
 export class MongoCopies implements EngineArchive {
   readonly #connection: MongoConnection;
+  /** One walk through the archive, kept between pages; `after`: what it handed out last. */
+  #walk: { readonly cursor: FindCursor<ArchivedLog>; after: Uint8Array | null } | null = null;
 
   /** @throws Error with a sentence when `url` is no connection string. */
   constructor(url: string) {
@@ -30,8 +32,16 @@ export class MongoCopies implements EngineArchive {
   }
 
   async entries(after: Uint8Array | null, limit: number): Promise<readonly ArchivedEntry[]> {
-    const filter: Filter<ArchivedLog> = { _id: after === null ? { $gte: uuidBinary(NIL) } : { $gt: uuidBinary(after) } };
-    const found = await this.#ask((db) => db.collection<ArchivedLog>('archive').find(filter).sort({ _id: 1 }).limit(limit).toArray());
+    const found = await patiently('MongoDB', async () => {
+      try {
+        return await this.#connection.ask(PAGE_MS, (db) => nextOf(this.#walkFrom(db, after, limit), limit));
+      } catch (error) {
+        // Nobody knows how far it had read: the next attempt begins behind `after` again.
+        await this.#end();
+        throw error;
+      }
+    });
+    if (this.#walk) this.#walk.after = found.at(-1)?._id.buffer ?? after;
     return found.map(({ _id, position, content_hash: contentHash, received_at: receivedAt, record }) => ({
       logId: _id.buffer,
       position,
@@ -62,13 +72,39 @@ export class MongoCopies implements EngineArchive {
     return ids.map((id) => kept.has(id.toString('latin1')));
   }
 
-  close(): Promise<void> {
-    return this.#connection.close();
+  async close(): Promise<void> {
+    await this.#end();
+    await this.#connection.close();
+  }
+
+  #walkFrom(db: Db, after: Uint8Array | null, limit: number): FindCursor<ArchivedLog> {
+    if (this.#walk?.after === after) return this.#walk.cursor;
+    const filter: Filter<ArchivedLog> = { _id: after === null ? { $gte: uuidBinary(NIL) } : { $gt: uuidBinary(after) } };
+    const cursor = db.collection<ArchivedLog>('archive').find(filter).sort({ _id: 1 }).batchSize(limit);
+    this.#walk = { cursor, after };
+    return cursor;
+  }
+
+  /** A server that is gone has no cursor either. */
+  async #end(): Promise<void> {
+    const walk = this.#walk;
+    this.#walk = null;
+    await walk?.cursor.close().catch(() => {});
   }
 
   #ask<T>(work: (db: Db) => Promise<T>): Promise<T> {
     return patiently('MongoDB', () => this.#connection.ask(PAGE_MS, work));
   }
+}
+
+async function nextOf<T>(cursor: FindCursor<T>, limit: number): Promise<T[]> {
+  const found: T[] = [];
+  while (found.length < limit) {
+    const next = await cursor.next();
+    if (next === null) break;
+    found.push(next);
+  }
+  return found;
 }
 
 /** As archive/mongo-quarantine.ts makes them. */

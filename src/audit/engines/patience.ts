@@ -4,7 +4,7 @@ import { AuditImpossible } from '../http-analytics.ts';
 const ATTEMPTS = 8;
 const FIRST_PAUSE_MS = 250;
 
-/** Reading repeated for about a minute: an audit of hours does not end because an engine was started anew. @throws AuditImpossible */
+/** Reading repeated for about half a minute: an audit of hours does not end because an engine was started anew. @throws AuditImpossible */
 export async function patiently<T>(what: string, read: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
