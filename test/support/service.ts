@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 const ENTRY = fileURLToPath(new URL('../../bin/playproof.mjs', import.meta.url));
-const READY_WITHIN_MS = 30_000;
+const READY_WITHIN_MS = 120_000;
 const POLL_MS = 10;
 /** Of a command, bytes. */
 const MAX_OUTPUT = 64 * 1024 * 1024;
