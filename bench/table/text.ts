@@ -13,10 +13,11 @@ export interface TableText {
   readonly lines: readonly TableLine[];
   readonly runs: readonly Measured[];
   readonly stages: readonly StageCost[];
+  readonly notRun: readonly string[];
   readonly faults: readonly string[];
 }
 
-export function describeTable({ machine, verify, lines, runs, stages, faults }: TableText): string[] {
+export function describeTable({ machine, verify, lines, runs, stages, notRun, faults }: TableText): string[] {
   return [
     ...describeMachineLines(machine, verify),
     '',
@@ -28,6 +29,7 @@ export function describeTable({ machine, verify, lines, runs, stages, faults }: 
       ...lines.map(({ measure, target, measured, met, distance }) => [measure, target ?? 'published', measured, outcome(met, distance)]),
     ]),
     '',
+    ...notRun.map((sentence) => `Not run: ${sentence}.`),
     ...verdict(faults),
   ];
 }
