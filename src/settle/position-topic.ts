@@ -3,6 +3,7 @@
  * Kafka has its read position in its group, which forgets; so there is a copy here, under `<journal_id>/<partition>`, written in the same
  * transaction, and under its journal_id a mark from before its first record: while that is here, so is every copy that was written.
  */
+import { isUuid } from '../domain/uuid.ts';
 import type { CommittedReader } from '../kafka/committed-reader.ts';
 import type { TransactionMessage } from '../kafka/transactions.ts';
 import { PositionLost } from './settlement.ts';
@@ -101,11 +102,14 @@ export async function allPositions(reader: CommittedReader, topic: string): Prom
   const begun = new Set<string>();
   const strange: string[] = [];
   for (const [key, value] of await recordsOf(reader, topic, null)) {
+    const [journalId = '', partition] = key.split('/');
+    // What else is written here, such as the journal's probes, is under the id of no journal.
+    if (!isUuid(journalId)) continue;
     const text = value.toString('utf8');
-    const edge = key.includes('/') ? null : edgePositionOf(text);
+    const edge = partition === undefined ? edgePositionOf(text) : null;
     if (edge) next.set(`${key}/${PARTITION}`, edge.next);
-    else if (!key.includes('/') && text === MARK) begun.add(key);
-    else if (/^[^/]+\/\d{1,10}$/.test(key) && /^\d{1,16}$/.test(text)) next.set(key, Number(text));
+    else if (partition === undefined && text === MARK) begun.add(key);
+    else if (partition !== undefined && /^\d{1,10}$/.test(partition) && /^\d{1,16}$/.test(text)) next.set(key, Number(text));
     else strange.push(unreadable(key, topic, text).message);
   }
   return { next, begun, unreadable: strange };
