@@ -142,6 +142,7 @@ async function embeddedFeed(service: Service): Promise<Fields[]> {
 }
 
 const PATIENCE_MS = 60_000;
+const READY_MS = 240_000;
 
 /** Repeats a question that fails: an engine beside busy neighbours may say for a moment that it is away. */
 async function eventually<T>(ask: () => Promise<T>): Promise<T> {
@@ -234,7 +235,8 @@ describe('moving up', { retry: 0, timeout: LONG_MS }, () => {
   beforeAll(async () => {
     dataDir = directory();
     world = makeWorld(4);
-    const service = await Service.start({ dataDir, env: KEEP_ALL });
+    const service = Service.spawn({ dataDir, env: KEEP_ALL });
+    await service.ready(READY_MS);
     await importWorld(service, world);
     await liveALittle(service, world);
     supplierToken = await service.command('token', 'create', '--role', 'supplier', '--supplier', world.stores[1].supplierId);
@@ -293,10 +295,9 @@ describe('moving up', { retry: 0, timeout: LONG_MS }, () => {
     expect(refused.output).toMatch(/was moved to other engines on .*--undo/);
     const undone = await copy(data, '--undo');
     expect(undone).toMatchObject({ code: 0, stdout: expect.stringContaining('can be started again') as string });
-    [embedded, distributed] = await Promise.all([
-      Service.start({ dataDir, env: KEEP_ALL }),
-      installation.run('one', 'accept,settle,analytics,query'),
-    ]);
+    embedded = Service.spawn({ dataDir, env: KEEP_ALL });
+    distributed = installation.spawn('one', 'accept,settle,analytics,query');
+    for (const service of [embedded, distributed]) await service.ready(READY_MS);
     startedAgain = Date.now();
     lines = await embeddedFeed(embedded);
     expect(lines.length).toBe(done.plays.total);
