@@ -98,6 +98,8 @@ async function startInstallation(stack: Stack, dir: string): Promise<DemoService
     PLAYPROOF_KAFKA_ALLOW_WEAK: '1',
     PLAYPROOF_MONGODB_URL: mongo.url,
     PLAYPROOF_CLICKHOUSE_URL: clickHouse.url,
+    // Screens go on being accepted while MongoDB is away; docs/decisions/0014-registry-away.md says what that risks.
+    PLAYPROOF_REGISTRY_MAX_AGE_SECONDS: '3600',
   };
   // The first makes the topics and the indexes; the others find them.
   const accepting: string[] = [];

@@ -69,6 +69,16 @@ export class KafkaCluster {
     await isReady(broker);
   }
 
+  /** One broker by itself, for whoever harms one engine or another. */
+  one(node: number): Pick<KafkaCluster, 'kill' | 'pause' | 'resume' | 'restart'> {
+    return {
+      kill: () => this.kill(node),
+      pause: () => this.pause(node),
+      resume: () => this.resume(node),
+      restart: () => this.restart(node),
+    };
+  }
+
   /** SIGTERM to every broker, SIGKILL to those that are still there after the grace. */
   async stop(graceMs = 10_000): Promise<void> {
     await Promise.all(this.brokers.map(({ process }) => process.stop(graceMs)));

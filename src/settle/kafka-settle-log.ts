@@ -21,6 +21,8 @@ export interface KafkaSettleLogOptions {
   readonly instance: string;
   readonly sessionTimeoutMs?: number;
   readonly transactionTimeoutMs?: number;
+  /** How often settled records are deleted from the journal. */
+  readonly trimEveryMs?: number;
   /** Told of what failed and may be tried again later without harm. */
   readonly onWarning: (message: string) => void;
 }
@@ -68,7 +70,8 @@ export class KafkaSettleLog implements SettleLog {
     this.#consumer = consumer;
     this.#rebalances = rebalances;
     this.#transactions = transactions;
-    this.#trim = new KafkaTrim({ ...options, topic: options.topics.journal });
+    const { client, config, topics, onWarning, trimEveryMs: everyMs } = options;
+    this.#trim = new KafkaTrim({ client, config, topic: topics.journal, onWarning, ...(everyMs !== undefined && { everyMs }) });
     consumer.on('event.error', (error: KafkaError) => this.#noticed(error));
   }
 

@@ -1,6 +1,6 @@
 /** Deletes what is settled from the journal's topic; nothing else ever deletes there. */
 import { settled } from '../kafka/client.ts';
-import type { KafkaClient, RdKafkaConfig } from '../kafka/client-types.ts';
+import type { KafkaClient, KafkaError, RdKafkaConfig } from '../kafka/client-types.ts';
 
 /** Records are deleted in steps: each is a request to the cluster. */
 const EVERY_MS = 60_000;
@@ -40,7 +40,11 @@ export class KafkaTrim {
     this.#upTo.clear();
     const admin = client.AdminClient.create(config);
     try {
-      await settled((done) => admin.deleteRecords(records, { timeout: TIMEOUT_MS }, done));
+      const results = await settled<readonly { readonly error?: KafkaError }[]>((done) =>
+        admin.deleteRecords(records, { timeout: TIMEOUT_MS }, done),
+      );
+      const failed = results.find(({ error }) => error !== undefined && error.code !== 0)?.error;
+      if (failed) throw failed;
     } catch (error) {
       // What is not deleted now is deleted with the next ones.
       onWarning(`settled records of "${topic}" could not be deleted yet: ${(error as Error).message}`);

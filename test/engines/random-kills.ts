@@ -1,9 +1,11 @@
 /**
  * I1, I3 on the distributed engines: two nodes that accept, two that settle and one that loads, on a real broker, MongoDB-compatible
  * server and ClickHouse over HTTP. Under load a process is killed with -9 or stopped with SIGSTOP for some seconds, again and again: any
- * node, the settling or loading process behind it, or the broker. At the end the oracle.
+ * node, the settling or loading process behind it, or a broker. At the end the oracle.
  *
- *   node test/engines/random-kills.ts [--kills 50] [--seed N]
+ *   node test/engines/random-kills.ts [--kills 50] [--seed N] [--brokers 1|3]
+ *
+ * With three brokers the topics are as they must be for billing: three replicas, two in sync, nothing weak allowed.
  *
  * The seed decides what is sent and what is done to whom; the machine decides how far everything had come by then.
  */
@@ -18,6 +20,8 @@ import { differences } from './support/oracle.ts';
 export interface RandomKillsOptions {
   readonly kills: number;
   readonly seed: number;
+  /** 1 where absent. */
+  readonly brokers?: 1 | 3;
   readonly tell: (line: string) => void;
 }
 
@@ -45,8 +49,10 @@ async function harm(field: Field, random: () => number): Promise<string> {
   const share = random();
   if (victim === 'broker') {
     const { kafka } = field.installation;
-    await (stop ? pause(kafka, share * MAX_BROKER_STOPPED_MS) : killAndRestart(kafka));
-    return stop ? 'stop broker' : 'kill broker';
+    const count = kafka.brokers.length;
+    const which = count === 1 ? 1 : 1 + Math.floor(random() * count);
+    await (stop ? pause(kafka.one(which), share * MAX_BROKER_STOPPED_MS) : killAndRestart(kafka.one(which)));
+    return `${stop ? 'stop' : 'kill'} broker${count === 1 ? '' : ` ${which}`}`;
   }
   const names = Object.keys(NODES).filter((name) => victim === 'node' || !name.startsWith('accept'));
   const name = names[Math.floor(random() * names.length)] as string;
@@ -59,12 +65,12 @@ async function harm(field: Field, random: () => number): Promise<string> {
 }
 
 /** @throws Error when a process does not come back, when something is answered 500, or when it does not converge in time. */
-export async function randomKills({ kills, seed, tell }: RandomKillsOptions): Promise<RandomKillsResult> {
+export async function randomKills({ kills, seed, brokers = 1, tell }: RandomKillsOptions): Promise<RandomKillsResult> {
   const random = randomFrom(seed);
   const world = makeWorld(DEVICES);
   const load = new Load(world, seed + 1);
   const done: Record<string, number> = {};
-  const installation = await Installation.start();
+  const installation = await Installation.start(brokers);
   try {
     const field = new Field(installation);
     await field.startAll();
@@ -98,11 +104,15 @@ export async function randomKills({ kills, seed, tell }: RandomKillsOptions): Pr
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({ options: { kills: { type: 'string', default: '50' }, seed: { type: 'string' } } });
+  const { values } = parseArgs({
+    options: { kills: { type: 'string', default: '50' }, seed: { type: 'string' }, brokers: { type: 'string', default: '1' } },
+  });
+  const brokers = Number(values.brokers);
+  if (brokers !== 1 && brokers !== 3) throw new Error(`--brokers is ${values.brokers}; it must be 1 or 3`);
   const seed = Number(values.seed ?? Date.now() % 1_000_000);
-  console.log(`seed ${seed}; --seed ${seed} does the same again`);
+  console.log(`seed ${seed}; --seed ${seed} --brokers ${brokers} does the same again`);
   const started = performance.now();
-  const result = await randomKills({ kills: Number(values.kills), seed, tell: console.log });
-  console.log(JSON.stringify({ seed, seconds: Math.round((performance.now() - started) / 1_000), ...result }, null, 2));
+  const result = await randomKills({ kills: Number(values.kills), seed, brokers, tell: console.log });
+  console.log(JSON.stringify({ seed, brokers, seconds: Math.round((performance.now() - started) / 1_000), ...result }, null, 2));
   if (result.differences.length > 0) process.exitCode = 1;
 }
