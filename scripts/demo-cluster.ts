@@ -112,6 +112,8 @@ async function startInstallation(stack: Stack, dir: string): Promise<DemoService
   say(
     `  balancer     ${balancer.url}  in front of ${accepting.length} nodes; all of it started in ${Math.round((performance.now() - began) / 1_000)} s`,
   );
+  const { pid } = mongo.process;
+  say(`  try it       \`kill -STOP ${pid}\` halts MongoDB, \`kill -CONT ${pid}\` lets it go on: screens are answered all the while`);
   return { address: balancer.url, adminToken, close: () => stack.stop() };
 }
 
