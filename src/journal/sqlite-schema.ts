@@ -50,7 +50,7 @@ const MIGRATIONS = [
 ];
 
 /**
- * Of a new file; one that is there keeps its own. Six records fit into a page, and each page costs two writes and a checksum on its way
+ * Of a new file; one that is there keeps its own. Seven records fit into a page where three fit into one of 4 KiB, and each page costs two writes and a checksum on its way
  * through the log. Larger ones would be cheaper still for ids in the order of time, and dear for random ones, of which each one
  * touches a page of the owners.
  */
