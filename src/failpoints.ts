@@ -7,7 +7,7 @@ import { writeSync } from 'node:fs';
 const [armed, pass] = (process.env.PLAYPROOF_FAILPOINT ?? '').split(':');
 let passesLeft = Number(pass ?? 1);
 
-/** Every name that can be armed, in the order in which a log meets them. A test walks this list. */
+/** Every name that can be armed on any engines, in the order in which a log meets them. Tests walk this list. */
 export const FAILPOINTS = [
   'after-verify',
   'before-journal-commit',
@@ -21,7 +21,10 @@ export const FAILPOINTS = [
   'analytics-after-position',
 ] as const;
 
-export type Failpoint = (typeof FAILPOINTS)[number];
+/** These besides, where journal, archive and feed are engines apart. */
+export const ENGINE_FAILPOINTS = ['before-archive', 'inside-feed-transaction'] as const;
+
+export type Failpoint = (typeof FAILPOINTS)[number] | (typeof ENGINE_FAILPOINTS)[number];
 
 export function failpoint(name: Failpoint): void {
   if (name !== armed) return;

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { failpoint } from '../failpoints.ts';
 import { settled } from '../kafka/client.ts';
 import type {
   ClusterMetadata,
@@ -42,6 +43,7 @@ const DELIVERY_TIMEOUT_MS = 10_000;
 const MAX_WAITING_ROWS = 200_000;
 const MAX_WAITING_KIBIBYTES = 512 * 1024;
 const CONNECT_TIMEOUT_MS = 10_000;
+const RECONNECT_MS = 1_000;
 const LINGER_MS = 2;
 const POLL_MS = 5;
 const CLOSE_MS = 5_000;
@@ -115,6 +117,7 @@ export class KafkaJournal implements Journal {
     }
     return new Promise((resolve, reject) => {
       const appending: Appending = { waiting: 0, probe: false, resolve, reject };
+      failpoint('before-journal-commit');
       try {
         // Most requests are one screen's, so that one key serves them all; a string would be encoded again for each record.
         let device: string | null = null;
@@ -131,6 +134,7 @@ export class KafkaJournal implements Journal {
         }
       } catch (error) {
         reject(full(error as Error));
+        this.#failed(this.#producer, error as KafkaError);
       }
     });
   }
@@ -141,10 +145,16 @@ export class KafkaJournal implements Journal {
   }
 
   #listen(producer: KafkaProducer): void {
-    producer.on('delivery-report', (error: KafkaError | null, report: DeliveryReport) => this.#delivered(error, report));
-    producer.on('event.error', (error: KafkaError) => {
-      if (error.isFatal || error.code === FATAL) this.#replace(producer, error);
+    producer.on('delivery-report', (error: KafkaError | null, report: DeliveryReport) => {
+      this.#delivered(error, report);
+      if (error) this.#failed(producer, error);
     });
+    producer.on('event.error', (error: KafkaError) => this.#failed(producer, error));
+  }
+
+  /** The client's event of a fatal error does not say that it is one: every later call does. */
+  #failed(producer: KafkaProducer, error: KafkaError): void {
+    if (error.isFatal || error.code === FATAL) void this.#replace(producer, error);
   }
 
   #delivered(error: KafkaError | null, report: DeliveryReport): void {
@@ -158,7 +168,9 @@ export class KafkaJournal implements Journal {
     }
     this.#confirmedAt = performance.now();
     if (!appending.probe) this.#end += 1;
-    if (appending.waiting === 0) appending.resolve();
+    if (appending.waiting > 0) return;
+    if (!appending.probe) failpoint('after-journal-commit');
+    appending.resolve();
   }
 
   /** A refused write is enough to say so; that writes are taken again is believed after a probe alone. */
@@ -174,7 +186,10 @@ export class KafkaJournal implements Journal {
       if (this.#closed || (this.#refused === null && performance.now() - this.#confirmedAt < PROBE_EVERY_MS)) continue;
       await this.#probe(watch).then(
         () => this.#found(null),
-        (error: Error) => this.#found(error.message),
+        (error: Error) => {
+          this.#found(error.message);
+          this.#failed(this.#producer, error as KafkaError);
+        },
       );
     }
   }
@@ -203,19 +218,36 @@ export class KafkaJournal implements Journal {
     }
   }
 
-  /** An idempotent producer that lost its place in the sequence can never send again; a new one begins a sequence of its own. */
-  #replace(broken: KafkaProducer, cause: KafkaError): void {
+  /**
+   * An idempotent producer that lost its place in the sequence can never send again; a new one begins a sequence of its own. One that
+   * cannot be connected is spent as well, so the next is tried; meanwhile appends are refused.
+   */
+  async #replace(broken: KafkaProducer, cause: KafkaError): Promise<void> {
     if (this.#producer !== broken || this.#closed) return;
     this.#options.onWarning(`the journal's producer could not go on and is replaced: ${cause.message}`);
+    let fresh = this.#renewed();
+    // What the old one still holds is reported as failed while it flushes.
+    broken.flush(CLOSE_MS, () => broken.disconnect());
+    for (;;) {
+      try {
+        await settled((done) => fresh.connect({ timeout: CONNECT_TIMEOUT_MS }, done));
+        if (this.#producer !== fresh || this.#closed) fresh.disconnect();
+        else listenFor(fresh, this.#options);
+        return;
+      } catch (error) {
+        this.#options.onWarning(`the journal's new producer is not connected yet: ${(error as Error).message}`);
+      }
+      await sleep(RECONNECT_MS);
+      if (this.#producer !== fresh || this.#closed) return;
+      fresh = this.#renewed();
+    }
+  }
+
+  #renewed(): KafkaProducer {
     const fresh = create(this.#options);
     this.#producer = fresh;
     this.#listen(fresh);
-    fresh.connect({ timeout: CONNECT_TIMEOUT_MS }, (error) => {
-      if (error) this.#options.onWarning(`the journal's new producer is not connected yet: ${error.message}`);
-    });
-    listenFor(fresh, this.#options);
-    // What it still holds is reported as failed while it flushes.
-    broken.flush(CLOSE_MS, () => broken.disconnect());
+    return fresh;
   }
 }
 

@@ -20,6 +20,7 @@ const BYTES = 64;
 const CRC_AT = 60;
 
 export class Mark {
+  readonly #file: string;
   readonly #fd: number;
   readonly #bytes = Buffer.alloc(BYTES);
   #syncing = false;
@@ -29,10 +30,11 @@ export class Mark {
     // The first one is made under another name: a crash in the middle must not leave a mark that looks damaged.
     const isNew = !existsSync(file);
     const made = isNew ? `${file}.new` : file;
+    this.#file = file;
     this.#fd = openSync(made, isNew ? 'w+' : 'r+', 0o640);
     this.#bytes.write(state.journalId, 0, 'latin1');
     this.set(state.end, state.clean);
-    fsyncSync(this.#fd);
+    this.#naming(() => fsyncSync(this.#fd));
     if (isNew) renameSync(made, file);
   }
 
@@ -40,11 +42,11 @@ export class Mark {
     this.#bytes.writeDoubleLE(end, 40);
     this.#bytes[48] = clean ? 1 : 0;
     this.#bytes.writeUInt32LE(crc32(this.#bytes.subarray(0, CRC_AT)), CRC_AT);
-    writeSync(this.#fd, this.#bytes, 0, BYTES, 0);
+    this.#naming(() => writeSync(this.#fd, this.#bytes, 0, BYTES, 0));
   }
 
   sync(): void {
-    fdatasyncSync(this.#fd);
+    this.#naming(() => fdatasyncSync(this.#fd));
   }
 
   /** Begins a sync that nobody waits for: appends go on meanwhile. A failure ends the thread, as one of `sync` would. */
@@ -53,13 +55,26 @@ export class Mark {
     this.#syncing = true;
     fdatasync(this.#fd, (error) => {
       this.#syncing = false;
-      if (error && !this.#closed) throw error;
+      if (error && !this.#closed) throw this.#named(error);
     });
   }
 
   close(): void {
     this.#closed = true;
     closeSync(this.#fd);
+  }
+
+  #naming(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      throw this.#named(error);
+    }
+  }
+
+  /** A fault of a file descriptor does not say of which file. */
+  #named(error: unknown): Error {
+    return new Error(`the mark ${this.#file}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }
 }
 

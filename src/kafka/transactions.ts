@@ -3,6 +3,7 @@
  * abort, or leave the process. What a commit came to is never guessed: the call is repeated until the broker has said it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { failpoint } from '../failpoints.ts';
 import { Fenced, StaleBatch } from '../settle/ports.ts';
 import { settled } from './client.ts';
 import type {
@@ -114,6 +115,7 @@ export class Transactions {
         const { offsets, consumer } = moved;
         await this.#repeat((done) => this.#producer.sendOffsetsToTransaction(offsets, consumer, CALL_TIMEOUT_MS, done), SEND_OFFSETS_MS);
       }
+      failpoint('inside-feed-transaction');
       // Once begun, a commit can only be repeated: whether it took effect is not known before the broker has said so.
       await this.#repeat((done) => this.#producer.commitTransaction(CALL_TIMEOUT_MS, done), Number.POSITIVE_INFINITY);
     } catch (error) {

@@ -48,6 +48,7 @@ export class EngineSettlement implements Settlement {
     const taken = batch.records.length;
     if (taken === 0) return { taken, owners: 0, duplicates: 0, conflicts: 0, quarantined: 0 };
     const { plays, kept } = this.#sort(batch.records);
+    failpoint('before-archive');
     const claimed = await archive.claim(plays.map(({ claim }) => claim));
     failpoint('inside-settle');
     const publications: Publication[] = [];

@@ -2,19 +2,16 @@
  * I1, I2, I5: the machine's clock jumps under the running service. What was received stays received when it was, nothing is taken a
  * second time, and plays are judged by the clock of their receipt. The clock is moved by a small library before libc's.
  */
-import { execFileSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { renameSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { call, send } from '../support/http.ts';
 import { Load } from '../support/load.ts';
+import { MovedClock } from '../support/moved-clock.ts';
 import { differences, readFeed, waitComplete } from '../support/oracle.ts';
 import { importWorld, makeWorld, play, type World } from '../support/registry.ts';
 import type { Service } from '../support/service.ts';
 import type { SignedLog } from '../support/signing.ts';
-import { announceSeed, Stage, works } from './stage.ts';
+import { announceSeed, scaled, Stage, works } from './stage.ts';
 
 const HOUR_MS = 3_600_000;
 const compiles = works('gcc', ['--version']);
@@ -22,7 +19,7 @@ const seed = announceSeed();
 
 let world: World;
 let stage: Stage;
-let offset = 0;
+let clock: MovedClock;
 
 beforeAll(() => {
   world = makeWorld(2);
@@ -34,25 +31,15 @@ beforeEach(() => {
 
 afterEach(() => stage.close());
 
-function moveTo(ms: number): void {
-  offset = Math.round(ms);
-  const file = path.join(stage.dataDir, 'clock');
-  writeFileSync(`${file}.new`, String(offset));
-  renameSync(`${file}.new`, file);
-}
-
 async function start(): Promise<Service> {
-  const library = path.join(stage.dataDir, 'clock.so');
-  const source = fileURLToPath(new URL('./clock.c', import.meta.url));
-  execFileSync('gcc', ['-O2', '-shared', '-fPIC', '-o', library, source, '-ldl']);
-  const service = await stage.start({ env: { LD_PRELOAD: library, FAULT_CLOCK: path.join(stage.dataDir, 'clock') } });
+  const service = await stage.start({ env: clock.env });
   await importWorld(service, world);
   return service;
 }
 
 /** A play that ended five seconds ago by the clock of the service. */
 function recent(): SignedLog {
-  return play(world, { endedAt: Date.now() + offset - 5_000 });
+  return play(world, { endedAt: clock.now() - 5_000 });
 }
 
 type Heard = { readonly outcome: string; readonly at: number } | { readonly code: string };
@@ -78,19 +65,19 @@ async function firstInstantsStand(service: Service, told: ReadonlyMap<SignedLog,
 }
 
 test.skipIf(!compiles)('jumps of two hours forward and back, with repeats of everything: first instants stand', async () => {
-  moveTo(0);
+  clock = new MovedClock(stage.dataDir);
   let service = await start();
   const load = new Load(world, seed);
   const told = new Map<SignedLog, number>();
   /** As this very process told it. */
   const lately = new Map<SignedLog, number>();
   for (const jump of [0, 2, -2, 2, 0, -2, 0]) {
-    moveTo(jump * HOUR_MS);
+    clock.moveTo(jump * HOUR_MS);
     const log = recent();
     const got = await receive(service, load, log);
     if (!('at' in got)) throw new Error(`a good log was refused: ${got.code}`);
     // By the clock of the moment, which is how we know that the clock is moved at all.
-    expect(Math.abs(got.at - (Date.now() + offset))).toBeLessThan(HOUR_MS / 2);
+    expect(Math.abs(got.at - clock.now())).toBeLessThan(HOUR_MS / 2);
     told.set(log, got.at);
     lately.set(log, got.at);
     for (const earlier of told.keys()) {
@@ -107,24 +94,29 @@ test.skipIf(!compiles)('jumps of two hours forward and back, with repeats of eve
       service = await start();
     }
   }
-  moveTo(0);
+  clock.moveTo(0);
   for (const log of told.keys()) await receive(service, load, log);
   expect(await differences(service, load.ledger)).toEqual([]);
   await firstInstantsStand(service, told);
 });
 
-test.skipIf(!compiles).each([
-  ['midnight of a leap day', '2028-02-28T23:59:58Z'],
-  ['the end of a leap day', '2028-02-29T23:59:58Z'],
-  ['the end of a year', '2026-12-31T23:59:58Z'],
-])('%s passes under load: each log once, on the day it ended', async (_, instant) => {
-  moveTo(0);
+const MIDNIGHTS = scaled(
+  [
+    ['midnight of a leap day', '2028-02-28T23:59:58Z'],
+    ['the end of a leap day', '2028-02-29T23:59:58Z'],
+    ['the end of a year', '2026-12-31T23:59:58Z'],
+  ] as const,
+  (_, i) => i === 0,
+);
+
+test.skipIf(!compiles).each(MIDNIGHTS)('%s passes under load: each log once, on the day it ended', async (_, instant) => {
+  clock = new MovedClock(stage.dataDir);
   const service = await start();
-  moveTo(Date.parse(instant) - Date.now());
+  clock.moveTo(Date.parse(instant) - Date.now());
   const load = new Load(world, seed);
   const told = new Map<SignedLog, number>();
   const days = new Map<string, number>();
-  while (Date.now() + offset < Date.parse(instant) + 8_000) {
+  while (clock.now() < Date.parse(instant) + 8_000) {
     const log = recent();
     const got = await receive(service, load, log);
     if (!('at' in got)) throw new Error(`a good log was refused: ${got.code}`);
@@ -133,7 +125,7 @@ test.skipIf(!compiles).each([
     days.set(day, (days.get(day) ?? 0) + 1);
     await sleep(20);
   }
-  await waitComplete(service, Date.now() + offset);
+  await waitComplete(service, clock.now());
   const report = await call(service, '/api/v1/reports/plays?by=day');
   const rows = (report.json.rows as { day: string; plays: number }[]).map(({ day, plays }) => [day.slice(0, 10), plays]);
   expect(rows).toEqual([...days]);

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Load } from '../support/load.ts';
 import { differences } from '../support/oracle.ts';
 import { importWorld, makeWorld } from '../support/registry.ts';
-import { announceSeed, Stage } from './stage.ts';
+import { announceSeed, scaled, Stage } from './stage.ts';
 
 const seed = announceSeed();
 const SENDERS = 24;
@@ -18,38 +18,41 @@ beforeEach(() => {
 
 afterEach(() => stage.close());
 
-test.each([24, 40])('a heap of %i MiB under many large batches: sheds or ends, and nothing acknowledged is lost', async (heap) => {
-  const world = makeWorld(2);
-  const prepared = await stage.start();
-  await importWorld(prepared, world);
-  await prepared.stop();
+test.each(scaled([24, 40], (heap) => heap === 40))(
+  'a heap of %i MiB under many large batches: sheds or ends, and nothing acknowledged is lost',
+  async (heap) => {
+    const world = makeWorld(2);
+    const prepared = await stage.start();
+    await importWorld(prepared, world);
+    await prepared.stop();
 
-  const small = stage.spawn({ env: { NODE_OPTIONS: `--max-old-space-size=${heap} --max-semi-space-size=1` } });
-  const load = new Load(world, seed);
-  const ready = await small.ready().then(
-    () => true,
-    () => false,
-  );
-  if (ready) {
-    const { url } = small;
-    const until = performance.now() + LASTS_MS;
-    const senders = Array.from({ length: SENDERS }, async () => {
-      while (performance.now() < until && !small.ended) {
-        await load.sendGood(url, 100);
-        // Repeats weigh as much, and cost us no signature.
-        for (let i = 0; i < 20 && !small.ended; i += 1) await load.resend(url, 100);
-      }
-    });
-    await Promise.all(senders);
-  }
-  await sleep(0);
-  console.log(small.ended ? `ended: ${JSON.stringify(small.ended)}` : 'shed, or had enough');
-  if (small.ended) expect(small.ended.code).not.toBe(0);
-  await small.kill();
+    const small = stage.spawn({ env: { NODE_OPTIONS: `--max-old-space-size=${heap} --max-semi-space-size=1` } });
+    const load = new Load(world, seed);
+    const ready = await small.ready().then(
+      () => true,
+      () => false,
+    );
+    if (ready) {
+      const { url } = small;
+      const until = performance.now() + LASTS_MS;
+      const senders = Array.from({ length: SENDERS }, async () => {
+        while (performance.now() < until && !small.ended) {
+          await load.sendGood(url, 100);
+          // Repeats weigh as much, and cost us no signature.
+          for (let i = 0; i < 20 && !small.ended; i += 1) await load.resend(url, 100);
+        }
+      });
+      await Promise.all(senders);
+    }
+    await sleep(0);
+    console.log(small.ended ? `ended: ${JSON.stringify(small.ended)}` : 'shed, or had enough');
+    if (small.ended) expect(small.ended.code).not.toBe(0);
+    await small.kill();
 
-  const healthy = await stage.start();
-  await load.sendGood(healthy.url, 10);
-  await load.drain(healthy.url);
-  expect(await differences(healthy, load.ledger)).toEqual([]);
-  expect(load.ledger.summary()['acknowledged']).toBeGreaterThanOrEqual(10);
-});
+    const healthy = await stage.start();
+    await load.sendGood(healthy.url, 10);
+    await load.drain(healthy.url);
+    expect(await differences(healthy, load.ledger)).toEqual([]);
+    expect(load.ledger.summary()['acknowledged']).toBeGreaterThanOrEqual(10);
+  },
+);

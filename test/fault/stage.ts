@@ -29,6 +29,17 @@ export class Stage {
   }
 }
 
+/** `FAULT_SCALE=smoke`: each fault in some of its kinds and places, in a few minutes. Without it: in all of them. */
+export const smoke = process.env['FAULT_SCALE'] === 'smoke';
+
+/** All of them; in the short run those that `inSmoke` picks, which is said. */
+export function scaled<T>(all: readonly T[], inSmoke: (one: T, i: number) => boolean): readonly T[] {
+  if (!smoke) return all;
+  const some = all.filter(inSmoke);
+  console.log(`FAULT_SCALE=smoke: ${some.length} of ${all.length} cases`);
+  return some;
+}
+
 /** The seed of this run: FAULT_SEED, or one of the moment; printed, so that a failure can be run again. */
 export function announceSeed(): number {
   const seed = Number(process.env['FAULT_SEED'] ?? Date.now() % 1_000_000);

@@ -49,7 +49,12 @@ export interface RawMessage {
 }
 
 /** Puts records onto one partition as they are, in order. */
-export async function put({ client, config }: Place, topic: string, partition: number, messages: readonly RawMessage[]): Promise<void> {
+export async function put(
+  { client, config }: Pick<Place, 'client' | 'config'>,
+  topic: string,
+  partition: number,
+  messages: readonly RawMessage[],
+): Promise<void> {
   const producer = new client.Producer({ ...config, 'enable.idempotence': true, dr_cb: true }, { acks: -1 });
   await settled((done) => producer.connect({ timeout: 10_000 }, done));
   producer.setPollInterval(5);
