@@ -1,10 +1,9 @@
 /** What a large past costs: the same load on an empty installation and on one that holds millions of logs. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import path from 'node:path';
 import { type AuditRun, runAudit } from './audit-run.ts';
 import { diskFault } from './disk-room.ts';
 import { grow, type Grown } from './grow/grow.ts';
 import { type Measured, measure, type MeasureOptions, type Scenario } from './measure.ts';
+import { keepTemporary, makeTemporary, removeTemporary } from './temporary.ts';
 import { measureReport, type ReportSpeed } from './report-speed.ts';
 
 export interface GrowthPlan {
@@ -50,7 +49,7 @@ export async function runGrowth(plan: GrowthPlan, options: GrowthOptions): Promi
     ids: plan.ids,
   });
   const millions = `${plan.logs / 1e6} million logs`;
-  const dataDir = mkdtempSync(path.join(options.directory, 'playproof-grown-'));
+  const dataDir = makeTemporary(options.directory, 'playproof-grown-');
   try {
     const first = await measure(scenario('nothing'), { ...options, stored: null });
     const grown = await grow(dataDir, plan.logs, plan.ids, tell);
@@ -65,13 +64,14 @@ export async function runGrowth(plan: GrowthPlan, options: GrowthOptions): Promi
         report = await measureReport(service, grown.from, grown.to, plan.logs);
       },
     });
-    if (!plan.keep) rmSync(dataDir, { recursive: true, force: true });
+    if (plan.keep) keepTemporary(dataDir);
+    else removeTemporary(dataDir);
     const second = await measure(scenario('nothing'), { ...options, stored: null });
     const faults = [first, full, second].flatMap((run) => run.faults.map((fault) => `${run.scenario.name}: ${fault}`));
     faults.push(...(audit?.faults ?? []), ...((report as ReportSpeed | null)?.faults ?? []));
     return { plan, skipped, grown, empty: [first, second], full, report, audit, keptIn: plan.keep ? dataDir : null, faults };
   } catch (error) {
-    rmSync(dataDir, { recursive: true, force: true });
+    removeTemporary(dataDir);
     throw error;
   }
 }

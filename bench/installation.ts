@@ -1,8 +1,8 @@
 /** A service under measurement with its data directory, its load generator and its fleet; gone again when the work is done. */
-import { mkdtempSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { Generator } from './generator.ts';
 import { BenchService } from './service.ts';
+import { makeTemporary, removeTemporary } from './temporary.ts';
 
 export interface InstallationOptions {
   /** Where data directories are made. */
@@ -32,7 +32,7 @@ const DEVICES = 64;
 
 export async function withInstallation<T>(options: InstallationOptions, work: (installation: Installation) => Promise<T>): Promise<T> {
   const { stored, profile } = options;
-  const dataDir = stored?.dataDir ?? mkdtempSync(path.join(options.directory, 'playproof-bench-'));
+  const dataDir = stored?.dataDir ?? makeTemporary(options.directory, 'playproof-bench-');
   const generator = new Generator();
   let service: BenchService | null = null;
   try {
@@ -43,6 +43,6 @@ export async function withInstallation<T>(options: InstallationOptions, work: (i
   } finally {
     service?.kill();
     await generator.close();
-    if (!stored) rmSync(dataDir, { recursive: true, force: true });
+    if (!stored) removeTemporary(dataDir);
   }
 }

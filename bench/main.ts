@@ -7,6 +7,7 @@ import { isForKafka } from './kafka-options.ts';
 import { pageOf } from './load-charts.ts';
 import { describeMachine } from './machine.ts';
 import { runMode } from './modes.ts';
+import { removeAtExit } from './temporary.ts';
 import { type BenchOptions, HELP, readOptions } from './options.ts';
 
 const EXIT_WRONG = 1;
@@ -26,6 +27,7 @@ export async function runBench(args: readonly string[]): Promise<number> {
     console.log(HELP);
     return 0;
   }
+  removeAtExit();
   const directory = options.dir ?? os.tmpdir();
   const context: Context = {
     options,

@@ -96,7 +96,7 @@ async function measureRunning(scenario: Scenario, options: MeasureOptions, insta
   const faults = await checkRun(service, result, total);
   const walBytes = walSize(dataDir);
   await service.stop();
-  faults.push(...checkCopies(dataDir, stored + total));
+  faults.push(...checkCopies(dataDir, stored + total, stored));
   const disk = diskUse(dataDir, stored + total, walBytes);
   await options.inspect?.(dataDir, stored + total);
   const until = (at: number): number => (at - result.startedAt) / 1000;

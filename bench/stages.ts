@@ -1,8 +1,7 @@
 /** Each stage of the way of a log alone, in CPU time: what the whole path's cost is made of. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import path from 'node:path';
 import { judgeStages } from './stages-judge.ts';
 import { storageStages } from './stages-storage.ts';
+import { makeTemporary, removeTemporary } from './temporary.ts';
 
 export interface StageCost {
   readonly name: string;
@@ -19,12 +18,12 @@ const BATCHES = 200;
 
 /** @param directory On the disk that the data would lie on. */
 export async function runStages(directory: string, tell: (text: string) => void): Promise<StageCost[]> {
-  const dataDir = mkdtempSync(path.join(directory, 'playproof-stages-'));
+  const dataDir = makeTemporary(directory, 'playproof-stages-');
   try {
     const judged = await judgeStages(BATCH, BATCHES, tell);
     return [...judged.costs, ...(await storageStages(judged, dataDir, BATCH * BATCHES, tell))];
   } finally {
-    rmSync(dataDir, { recursive: true, force: true });
+    removeTemporary(dataDir);
   }
 }
 

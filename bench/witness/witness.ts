@@ -3,13 +3,13 @@
  * It sends bodies that were signed beforehand, each once, and what it counts is held against what the service took.
  */
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { type InstallationOptions, withInstallation } from '../installation.ts';
 import type { Latency, LoadResult } from '../load/messages.ts';
 import { drained, preparedPerSecond, warmUp } from '../measure.ts';
+import { makeTemporary, removeTemporary } from '../temporary.ts';
 
 const run = promisify(execFile);
 
@@ -51,7 +51,7 @@ const TIMEOUT_SECONDS = 30;
 export async function runWitness(plan: WitnessPlan, options: InstallationOptions): Promise<Witness> {
   const skipped = await notInstalled();
   if (skipped !== null) return { plan, skipped, wrk: null, ours: null, faults: [] };
-  const bodies = mkdtempSync(path.join(options.directory, 'playproof-bodies-'));
+  const bodies = makeTemporary(options.directory, 'playproof-bodies-');
   try {
     return await withInstallation(options, async (installation) => {
       const { service, generator } = installation;
@@ -80,7 +80,7 @@ export async function runWitness(plan: WitnessPlan, options: InstallationOptions
       return { plan, skipped, wrk: rateOf(report, batch), ours: oursOf(ours), faults };
     });
   } finally {
-    rmSync(bodies, { recursive: true, force: true });
+    removeTemporary(bodies);
   }
 }
 
