@@ -38,6 +38,8 @@ const MAX_BETWEEN_MS = 1_500;
 /** Longer than a settler's session: then the group gives its partitions to the other one. */
 const MAX_STOPPED_MS = 14_000;
 const MAX_BROKER_STOPPED_MS = 6_000;
+/** Three brokers on a machine that is busy. */
+const READY_MS = 120_000;
 
 type Victim = 'node' | 'child' | 'broker';
 
@@ -72,7 +74,7 @@ export async function randomKills({ kills, seed, brokers = 1, tell }: RandomKill
   const done: Record<string, number> = {};
   const installation = await Installation.start(brokers);
   try {
-    const field = new Field(installation);
+    const field = new Field(installation, { startWithinMs: READY_MS });
     await field.startAll();
     await importWorld(field.node('accept-1'), world);
     // By numbers of its own, so that who is harmed depends on the seed alone. It may be a node that stands still, as behind a real balancer.
@@ -88,7 +90,7 @@ export async function randomKills({ kills, seed, brokers = 1, tell }: RandomKill
       tell(`${kill} of ${kills}: ${what}; ${load.ledger.summary()['acknowledged'] ?? 0} acknowledged`);
     }
     await load.stop();
-    for (const service of field.nodes()) await service.ready();
+    for (const service of field.nodes()) await service.ready(READY_MS);
     const query = field.node('accept-2');
     await load.drain(query.url);
     await load.sendGood(query.url, 20);
