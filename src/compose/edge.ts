@@ -4,6 +4,7 @@ import { EdgeWaiting } from '../archive/edge-waiting.ts';
 import { assertNotMoved } from '../copy/moved-mark.ts';
 import { DataDirLock } from '../data-dir.ts';
 import { DATABASE_FILE } from '../journal/sqlite-journal.ts';
+import { KeptLog } from '../journal/sqlite-kept-log.ts';
 import { composeDistributed } from './distributed.ts';
 import type { Compose } from './service.ts';
 
@@ -24,10 +25,12 @@ export const composeEdge: Compose = async (surroundings) => {
       return counters.get('settled') >= counters.get('end') ? oldest : null;
     },
   });
+  const log = config.roles.has('accept') ? new KeptLog(config.dataDir) : null;
   return {
     ...composition,
     close: async () => {
       await composition.close();
+      log?.release();
       lock.release();
     },
   };

@@ -10,6 +10,7 @@ import { Counters } from '../counters.ts';
 import { assertNotMoved } from '../copy/moved-mark.ts';
 import { DataDirLock } from '../data-dir.ts';
 import { DATABASE_FILE } from '../journal/sqlite-journal.ts';
+import { KeptLog } from '../journal/sqlite-kept-log.ts';
 import { ArchiveReader } from '../query/archive-reader.ts';
 import { CompletenessTracker } from '../query/completeness.ts';
 import { FeedSignal } from '../query/feed-signal.ts';
@@ -50,6 +51,7 @@ export async function composeEmbedded(surroundings: Surroundings): Promise<Compo
   const counters = new Counters();
   const feedSignal = new FeedSignal();
   const dispatcher = await startAccepting(surroundings, counters, feedSignal);
+  const log = new KeptLog(config.dataDir);
   const archive = new ArchiveReader(
     file,
     (error) => die(`the reader thread failed: ${error.message}`),
@@ -107,6 +109,7 @@ export async function composeEmbedded(surroundings: Surroundings): Promise<Compo
       await dispatcher.close();
       await analytics.stop(ANALYTICS_STOP_MS);
       await archive.close();
+      log.release();
       completeness.close();
       registry.close();
       tokenDb.close();

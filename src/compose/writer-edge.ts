@@ -1,22 +1,22 @@
 /** The writer thread of an edge box: it appends to `playproof.db`; another process settles, and what it settled is removed here. */
 import type { StatementSync } from 'node:sqlite';
-import type { OpenWriterEngines } from '../accept/writer-engines.ts';
+import type { OpenWriterEngines, WriterEngines, WriterSurroundings } from '../accept/writer-engines.ts';
 import { EdgeBacklog } from '../archive/edge-backlog.ts';
 import { openMongoArchive } from '../archive/mongo-archive.ts';
 import { SettledOrWaiting } from '../archive/settled-or-waiting.ts';
 import { Checkpoints } from '../journal/checkpoints.ts';
-import { DiskSpace } from '../journal/disk-space.ts';
-import { SqliteJournal } from '../journal/sqlite-journal.ts';
-import { fileFailed } from './writer-embedded.ts';
+import type { DiskSpace } from '../journal/disk-space.ts';
+import type { SqliteJournal } from '../journal/sqlite-journal.ts';
+import { fileFailed, openOnJournal } from './writer-embedded.ts';
 
 /** Rows removed in one transaction, so that appends wait for a few milliseconds at the most. */
 const REMOVE_ROWS = 1_000;
 
-export const openEdge: OpenWriterEngines = async (surroundings) => {
+export const openEdge: OpenWriterEngines = async (surroundings) => openOnJournal(surroundings, enginesOn);
+
+async function enginesOn(surroundings: WriterSurroundings, journal: SqliteJournal, disk: DiskSpace): Promise<WriterEngines> {
   const { options, counters } = surroundings;
   if (!options.engines) throw new Error('the profile edge needs its engines');
-  const disk = new DiskSpace(options.dataDir, options.diskReserveBytes);
-  const journal = new SqliteJournal(options.dataDir, () => !disk.low);
   const archive = await openMongoArchive(options.engines.mongodbUrl);
   const checkpoints = new Checkpoints(options.dataDir, journal.db, (error) => fileFailed(surroundings, 'a checkpoint', error));
   const remove: StatementSync = journal.db.prepare(
@@ -60,4 +60,4 @@ export const openEdge: OpenWriterEngines = async (surroundings) => {
       journal.close();
     },
   };
-};
+}

@@ -1,5 +1,5 @@
 /** The writer thread on `playproof.db`: it appends, and settles between two commits. */
-import type { OpenWriterEngines, WriterSurroundings } from '../accept/writer-engines.ts';
+import type { OpenWriterEngines, WriterEngines, WriterSurroundings } from '../accept/writer-engines.ts';
 import { SqliteSettledLogs } from '../archive/sqlite-archive.ts';
 import { Checkpoints } from '../journal/checkpoints.ts';
 import { DiskSpace } from '../journal/disk-space.ts';
@@ -8,10 +8,27 @@ import { SettleLoop } from '../settle/settle-loop.ts';
 import { PositionLost } from '../settle/settlement.ts';
 import { SqliteSettlement } from '../settle/sqlite-settlement.ts';
 
-export const openEmbedded: OpenWriterEngines = async (surroundings) => {
+export const openEmbedded: OpenWriterEngines = async (surroundings) => openOnJournal(surroundings, enginesOn);
+
+/** Opens the journal and what works on it. Where that fails, the journal is closed in order, or the next start would refuse it. */
+export async function openOnJournal(
+  surroundings: WriterSurroundings,
+  engines: (surroundings: WriterSurroundings, journal: SqliteJournal, disk: DiskSpace) => Promise<WriterEngines>,
+): Promise<WriterEngines> {
+  const { dataDir, diskReserveBytes } = surroundings.options;
+  const disk = new DiskSpace(dataDir, diskReserveBytes);
+  const journal = new SqliteJournal(dataDir, () => !disk.low);
+  try {
+    return await engines(surroundings, journal, disk);
+  } catch (error) {
+    disk.close();
+    journal.close();
+    throw error;
+  }
+}
+
+async function enginesOn(surroundings: WriterSurroundings, journal: SqliteJournal, disk: DiskSpace): Promise<WriterEngines> {
   const { options, counters, log, onSettled, rememberedSince } = surroundings;
-  const disk = new DiskSpace(options.dataDir, options.diskReserveBytes);
-  const journal = new SqliteJournal(options.dataDir, () => !disk.low);
   const settlement = new SqliteSettlement(journal.db, {
     journalId: journal.journalId,
     end: () => journal.end,
@@ -52,7 +69,7 @@ export const openEmbedded: OpenWriterEngines = async (surroundings) => {
       journal.close();
     },
   };
-};
+}
 
 /** A full disk passes; a lost position stops settling alone; after any other fault of the file nobody knows what it holds. */
 export function fileFailed({ fatal, log }: WriterSurroundings, what: string, error: Error & { errcode?: number }): void {

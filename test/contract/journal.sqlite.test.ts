@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { JournalBroken, JournalFull } from '../../src/journal/journal.ts';
 import { readPlayRecord, recordLogId } from '../../src/journal/record.ts';
 import { SqliteJournal } from '../../src/journal/sqlite-journal.ts';
+import { KeptLog } from '../../src/journal/sqlite-kept-log.ts';
 import { playOf } from '../support/feed-file.ts';
 import { playEntry } from '../support/journal-entries.ts';
 import { type JournalHarness, journalContract } from './journal.contract.ts';
@@ -280,5 +281,30 @@ describe('a full disk under the journal on SQLite', () => {
     } finally {
       disk.unmount();
     }
+  });
+});
+
+describe('a journal that is closed with its thread, not in order', () => {
+  it('is read by the next start, with every record', async () => {
+    const directory = temporary();
+    const journal = new SqliteJournal(directory);
+    const log = new KeptLog(directory);
+    await journal.append([playEntry(playOf(1)), playEntry(playOf(2))]);
+    // As when a thread is ended: its connection is closed, and nothing else is done.
+    journal.db.close();
+    log.release();
+    expect(existsSync(path.join(directory, 'playproof.db-wal'))).toBe(true);
+    expect(rowsIn(crashed(directory))).toHaveLength(2);
+  });
+
+  it('leaves no log behind where it was closed in order', async () => {
+    const directory = temporary();
+    const journal = new SqliteJournal(directory);
+    const log = new KeptLog(directory);
+    await journal.append([playEntry(playOf(1))]);
+    journal.close();
+    log.release();
+    expect(existsSync(path.join(directory, 'playproof.db-wal'))).toBe(false);
+    expect(rowsIn(directory)).toHaveLength(1);
   });
 });

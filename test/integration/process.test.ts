@@ -88,13 +88,18 @@ describe('starting', () => {
     for (const name of ['PLAYPROOF_HTTP_PORT', 'PLAYPROOF_VERIFY_WORKERS', 'PLAYPROOF_COLOUR']) expect(service.output).toContain(name);
   });
 
-  test('a port that is taken is told, and nothing stays behind', async () => {
+  test('a port that is taken is told, and the next start on the same directory goes on', async () => {
     const first = await start();
     const other = makeDataDir();
-    const second = Service.spawn({ dataDir: other, env: { PLAYPROOF_HTTP_PORT: new URL(first.url).port } });
-    expect((await second.exited).code).toBe(1);
-    expect(second.output).toMatch(/EADDRINUSE|in use/);
-    removeDataDir(other);
+    try {
+      const second = Service.spawn({ dataDir: other, env: { PLAYPROOF_HTTP_PORT: new URL(first.url).port } });
+      expect((await second.exited).code).toBe(1);
+      expect(second.output).toMatch(/EADDRINUSE|in use/);
+      const third = await Service.start({ dataDir: other });
+      expect(await third.stop()).toEqual({ code: 0, signal: null });
+    } finally {
+      removeDataDir(other);
+    }
   });
 });
 

@@ -55,6 +55,16 @@ export const EMBEDDED: readonly Protection[] = [
     named: 'of the write-ahead log, from then on',
   },
   {
+    name: 'kept-log',
+    holds: 'a service that ends because it cannot go on starts again',
+    without: 'nothing keeps the write-ahead log when the threads of a dying service are ended',
+    file: 'src/compose/embedded.ts',
+    find: 'const log = new KeptLog(config.dataDir);',
+    replace: 'const log = { release: () => KeptLog.name };',
+    test: 'test/integration/process.test.ts',
+    named: 'a port that is taken is told',
+  },
+  {
     name: 'mark',
     holds: 'a write-ahead log that is torn',
     without: 'the journal is not held against its mark at the start',
