@@ -57,7 +57,7 @@ describe('playproof copy', () => {
     ['--undo with another option', ['copy', '--from', '.', '--undo', '--json'], 2, /--undo goes with --from alone/],
     ['to embedded engines', ['copy', '--from', '.'], 1, /set PLAYPROOF_PROFILE to cluster or edge/],
     ['--undo where nothing is', ['copy', '--from', '.', '--undo'], 1, /there is no .*playproof\.db to copy/],
-  ])('%s: a sentence and exit %i', async (_what, args, exit, told) => {
+  ])('%s: a sentence and its exit code', async (_what, args, exit, told) => {
     const { code, stderr } = await playproof(args, { cwd: dir });
     expect(code).toBe(exit);
     expect(stderr).toMatch(told);
