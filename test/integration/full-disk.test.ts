@@ -1,10 +1,9 @@
 /** I1, I4: a full disk is 503 with Retry-After; old rows are kept, and when there is room again it goes on by itself. */
-import { execFileSync } from 'node:child_process';
 import { mkdirSync, statfsSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { fillDisk, freeDisk, unmount } from '../support/full-disk.ts';
+import { canMount, fillDisk, freeDisk, mountMemory, unmount } from '../support/full-disk.ts';
 import { call, type Reply, sendBatch } from '../support/http.ts';
 import type { ToldVerdict } from '../support/ledger.ts';
 import { Load } from '../support/load.ts';
@@ -15,7 +14,7 @@ import { makeDataDir, removeDataDir, Service } from '../support/service.ts';
 const KEEP_ALL = { PLAYPROOF_QUARANTINE_PER_DEVICE: '100000' };
 const WAIT_MS = 15_000;
 
-const canMount = mountable();
+const mountable = canMount();
 let world: World;
 let dataDir: string;
 let service: Service | null = null;
@@ -25,32 +24,18 @@ beforeAll(() => {
 });
 
 beforeEach(() => {
-  if (!canMount) return;
+  if (!mountable) return;
   dataDir = makeDataDir();
   mkdirSync(data());
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', data()]);
+  mountMemory(data(), 64);
 });
 
 afterEach(async () => {
-  if (!canMount) return;
+  if (!mountable) return;
   await service?.kill();
   unmount(data());
   removeDataDir(dataDir);
 });
-
-function mountable(): boolean {
-  const directory = makeDataDir();
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', directory], { stdio: 'pipe' });
-    execFileSync('umount', [directory]);
-    return true;
-  } catch (error) {
-    console.log(`skipped: no small disk can be mounted here (${error instanceof Error ? error.message.trim() : String(error)})`);
-    return false;
-  } finally {
-    removeDataDir(directory);
-  }
-}
 
 function data(): string {
   return path.join(dataDir, 'data');
@@ -65,7 +50,7 @@ async function probe(to: Service, { ledger }: Load): Promise<Reply> {
   return answer;
 }
 
-test.skipIf(!canMount).each([
+test.skipIf(!mountable).each([
   ['with a reserve', {}],
   ['to the last byte', { PLAYPROOF_DISK_RESERVE_BYTES: '0' }],
 ])('%s: 503 until there is room, nothing acknowledged is lost', async (_, env) => {

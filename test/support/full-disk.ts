@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { closeSync, openSync, rmSync, statfsSync, truncateSync, writeSync } from 'node:fs';
 import path from 'node:path';
+import { makeDataDir, removeDataDir } from './service.ts';
 
 const FILLER = 'filler';
 const MEBIBYTE = 1024 * 1024;
@@ -36,6 +37,26 @@ export function mountImage(image: string, directory: string, bytes: number): voi
   truncateSync(image, bytes);
   execFileSync('mkfs.ext4', ['-q', '-m', '0', image], { stdio: 'pipe' });
   execFileSync('mount', ['-o', 'loop', image, directory], { stdio: 'pipe' });
+}
+
+/** Mounts a small disk in memory. */
+export function mountMemory(directory: string, mebibytes: number): void {
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m`, 'tmpfs', directory], { stdio: 'pipe' });
+}
+
+/** Whether a file system can be mounted here; says why not. */
+export function canMount(): boolean {
+  const directory = makeDataDir();
+  try {
+    mountMemory(directory, 1);
+    unmount(directory);
+    return true;
+  } catch (error) {
+    console.log(`skipped: no small disk can be mounted here (${error instanceof Error ? error.message.trim() : String(error)})`);
+    return false;
+  } finally {
+    removeDataDir(directory);
+  }
 }
 
 /** @param directory Where it was mounted; also with files open. */
