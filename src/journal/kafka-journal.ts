@@ -23,8 +23,8 @@ export interface KafkaJournalOptions {
   readonly deliveryTimeoutMs?: number;
   /** Records under way at once; more are refused. */
   readonly maxWaitingRows?: number;
-  /** How often delivery reports are looked for; `background`: by a thread of the client's, as they come. */
-  readonly poll?: number | 'background';
+  /** Milliseconds between two looks for delivery reports. */
+  readonly pollMs?: number;
   readonly onWarning: (message: string) => void;
   /** Whether the brokers take writes is watched where this is given. */
   readonly watch?: JournalWatch;
@@ -44,8 +44,13 @@ const MAX_WAITING_ROWS = 200_000;
 const MAX_WAITING_KIBIBYTES = 512 * 1024;
 const CONNECT_TIMEOUT_MS = 10_000;
 const RECONNECT_MS = 1_000;
-const LINGER_MS = 2;
-const POLL_MS = 5;
+/** An append is one loop of calls, so this is enough for its records, and those of its neighbours, to travel together. */
+const LINGER_MS = 1;
+/**
+ * Between two looks for delivery reports; an append waits for half of it. The client's own thread that would hand them on as they
+ * come costs less, and brought the process down when its producer was disconnected.
+ */
+const POLL_MS = 1;
 const CLOSE_MS = 5_000;
 /** Where nothing was confirmed for so long, a probe is written. */
 const PROBE_EVERY_MS = 2_000;
@@ -127,7 +132,7 @@ export class KafkaJournal implements Journal {
           if (deviceId !== device) key = deviceId === null ? null : Buffer.from(deviceId, 'latin1');
           device = deviceId;
           // The record is copied here, so it may change afterwards.
-          const value = Buffer.from(record.buffer, record.byteOffset, record.byteLength);
+          const value = Buffer.isBuffer(record) ? record : Buffer.from(record.buffer, record.byteOffset, record.byteLength);
           this.#producer.produce(this.#options.topic, null, value, key, null, appending);
           appending.waiting += 1;
           this.#waitingRows += 1;
@@ -232,7 +237,7 @@ export class KafkaJournal implements Journal {
       try {
         await settled((done) => fresh.connect({ timeout: CONNECT_TIMEOUT_MS }, done));
         if (this.#producer !== fresh || this.#closed) fresh.disconnect();
-        else listenFor(fresh, this.#options);
+        else fresh.setPollInterval(this.#options.pollMs ?? POLL_MS);
         return;
       } catch (error) {
         this.#options.onWarning(`the journal's new producer is not connected yet: ${(error as Error).message}`);
@@ -276,14 +281,9 @@ function create({
   );
 }
 
-function listenFor(producer: KafkaProducer, { poll = POLL_MS }: KafkaJournalOptions): void {
-  if (poll === 'background') producer.setPollInBackground(true);
-  else producer.setPollInterval(poll);
-}
-
 async function connect(options: KafkaJournalOptions): Promise<KafkaProducer> {
   const producer = create(options);
   await settled((done) => producer.connect({ timeout: CONNECT_TIMEOUT_MS }, done));
-  listenFor(producer, options);
+  producer.setPollInterval(options.pollMs ?? POLL_MS);
   return producer;
 }
