@@ -8,6 +8,7 @@ import { Loader, type LoaderStatus } from '../loader.ts';
 import { queryLines } from '../query.ts';
 import { migrate } from '../schema.ts';
 import { ClickHouseSink } from '../sink.ts';
+import { AnalyticsDamaged, assertWhole, isDamage, markDamaged, removeDamaged } from './damage.ts';
 import { type Engine, openEngine } from './engine.ts';
 import type { ChildOptions, FromChild, ToChild } from './messages.ts';
 
@@ -20,6 +21,8 @@ process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 /** Accepting comes first when the processor is short: each of several threads here counts a tenth of one there. */
 const NICE = 10;
 const STATUS_EVERY_MS = 250;
+/** Of what the engine says about damage, characters. */
+const MAX_TOLD = 300;
 
 function send(message: FromChild): void {
   // A parent that is gone takes no messages; 'disconnect' ends this process.
@@ -34,6 +37,8 @@ async function answer(engine: Engine, message: Extract<ToChild, { type: 'query' 
   } catch (error) {
     const { code, message: text } = error as { code?: unknown; message?: unknown };
     send({ type: 'failure', id: message.id, code: typeof code === 'string' ? code : null, message: String(text) });
+    if (isDamage(error))
+      throw new AnalyticsDamaged(`a part of analytics cannot be read (${String(text).slice(0, MAX_TOLD)})`, { cause: error });
   }
 }
 
@@ -64,14 +69,19 @@ async function main(options: ChildOptions): Promise<void> {
     } else if (engine) {
       const work = answer(engine, message);
       running.add(work);
-      void work.finally(() => running.delete(work));
+      work.catch((error: unknown) => startAgain(options, error)).finally(() => running.delete(work));
     }
   });
 
   os.setPriority(NICE);
+  // A directory that is read by itself has no feed to be loaded from.
+  if (options.feedFile !== null && removeDamaged(options.directory)) {
+    send({ type: 'log', message: 'analytics was damaged and is loaded again from the feed; reports say how far they are complete' });
+  }
   const opened = await openEngine(options.directory);
   const client = opened.connect();
   await migrate(client);
+  if (options.feedFile !== null) await assertWhole(client).catch((error: unknown) => startAgain(options, error));
   await client.close();
 
   const stopping = new AbortController();
@@ -91,6 +101,12 @@ async function main(options: ChildOptions): Promise<void> {
 function load(engine: Engine, feedFile: string, signal: AbortSignal): Promise<void> {
   const sink = new ClickHouseSink(engine.connect, engine.insertBatch);
   return new Loader(new SqliteFeedSource(feedFile), sink, { onStatus: reporter() }).run(signal);
+}
+
+/** Damage is removed at the next start; any other error ends this process as ever. */
+function startAgain({ directory, feedFile }: ChildOptions, error: unknown): void {
+  if (error instanceof AnalyticsDamaged && feedFile !== null) markDamaged(directory);
+  die(error);
 }
 
 /** The parent starts a new process. */
