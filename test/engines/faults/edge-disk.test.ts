@@ -1,8 +1,9 @@
-/** I1, I4: the disk of an edge box is full. Nothing is acknowledged that is not durable. */
+/** I1, I4: the disk of an edge box is full, or a sync of its journal fails. Nothing is acknowledged that is not durable. */
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { canTrace, straceSyncs } from '../../fault/stage.ts';
 import { canMount, fillDisk, freeDisk, mountMemory, unmount } from '../../support/full-disk.ts';
 import { sendBatch } from '../../support/http.ts';
 import type { ToldVerdict } from '../../support/ledger.ts';
@@ -16,6 +17,7 @@ const ROLES = 'accept,settle';
 const PROFILE = { PLAYPROOF_PROFILE: 'edge' };
 const WITHIN_MS = 60_000;
 const mountable = canMount();
+const traceable = canTrace();
 
 let field: Field;
 /** Probes that were turned away. */
@@ -74,6 +76,23 @@ test.skipIf(!mountable)('a full disk: 503 until there is room, nothing acknowled
     unmount(data);
   }
 });
+
+test.skipIf(!traceable)(
+  'a sync of the journal that fails: it stops acknowledging, says so, and ends; what survived is a duplicate',
+  async () => {
+    const data = path.join(field.installation.directoryOf('edge-2'), 'data');
+    const under = straceSyncs('error=EIO:when=9+', [path.join(data, 'playproof.db-wal')]);
+    const box = await field.run('edge-2', ROLES, { env: PROFILE, under });
+    for (let i = 0; i < 1_000 && !box.ended; i += 1) {
+      await field.load.sendGood(box.url, 5);
+      await sleep(20);
+    }
+    expect(await box.exited).toEqual({ code: 1, signal: null });
+    expect(box.output).toContain('the service cannot go on and stops acknowledging');
+    const again = await field.run('edge-2', ROLES, { env: PROFILE });
+    await field.agrees(again);
+  },
+);
 
 test('I1, I3: at the end the copies agree by the word of another consumer', async () => {
   await field.agreesAtTheEnd();
