@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { failpoint } from '../failpoints.ts';
@@ -232,4 +232,21 @@ function assertFilesPresent(file: string, clean: boolean): void {
   if (!clean && !existsSync(`${file}-wal`)) {
     throw new Error(`${file}-wal is gone, but the journal was not closed in order: acknowledged logs may be missing; ${advice}`);
   }
+  // SQLite takes what is missing of the last page for zeros. Only a log beside it could hold that page whole.
+  if (clean && statSync(file).size % pageBytes(file) !== 0) {
+    throw new Error(`${file} ends within a page: its end was cut off, and acknowledged logs may be missing; ${advice}`);
+  }
+}
+
+/** From the header: https://www.sqlite.org/fileformat.html#page_size. 1 where there is none, which SQLite itself refuses. */
+function pageBytes(file: string): number {
+  const header = Buffer.alloc(18);
+  const fd = openSync(file, 'r');
+  try {
+    if (readSync(fd, header, 0, header.length, 0) < header.length) return 1;
+  } finally {
+    closeSync(fd);
+  }
+  const told = header.readUInt16BE(16);
+  return told === 1 ? 65_536 : Math.max(1, told);
 }

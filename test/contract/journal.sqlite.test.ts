@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -295,6 +295,16 @@ describe('a journal that is closed with its thread, not in order', () => {
     log.release();
     expect(existsSync(path.join(directory, 'playproof.db-wal'))).toBe(true);
     expect(rowsIn(crashed(directory))).toHaveLength(2);
+  });
+
+  it('is refused when its file ends within a page, which SQLite would read as if the rest were zeros', async () => {
+    const directory = temporary();
+    const journal = new SqliteJournal(directory);
+    await journal.append([playEntry(playOf(1))]);
+    journal.close();
+    const file = path.join(directory, 'playproof.db');
+    truncateSync(file, statSync(file).size - 100);
+    expect(() => new SqliteJournal(directory)).toThrow(/ends within a page.*docs\/operations\.md/s);
   });
 
   it('leaves no log behind where it was closed in order', async () => {
