@@ -1,11 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
-/** Tests on the real engines: one file at a time, since brokers and tests share the machine. */
+/** Tests on the real engines. Two files at a time: each has engines of its own, and mostly waits for them. */
 export default defineConfig({
   test: {
     include: ['test/engines/**/*.test.ts'],
     pool: 'forks',
-    fileParallelism: false,
+    maxWorkers: 2,
     // Servers of others, killed and stopped on purpose: one that comes back late gets a second look, and the report says `retry x1`.
     retry: 1,
     testTimeout: 120_000,
