@@ -1,5 +1,5 @@
 /** I3: parts of analytics that cannot be read are loaded again from the feed; no report is short of a play in silence. */
-import { readdirSync, statSync, truncateSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { Load } from '../support/load.ts';
@@ -35,16 +35,30 @@ function filesOfAPart(): string[] {
   return readdirSync(part).map((name) => path.join(part, name));
 }
 
-test('a part whose files are empty, as a full disk left them: everything is loaded again, and the copies agree', {
-  timeout: 180_000,
-}, async () => {
+test.each([
+  [
+    'whose files are empty, as a full disk left them',
+    (files: readonly string[]) => {
+      for (const file of files) truncateSync(file);
+    },
+  ],
+  [
+    'with noise in its data',
+    (files: readonly string[]) => {
+      const file = files.find((name) => name.endsWith('data.bin')) as string;
+      const bytes = readFileSync(file);
+      bytes.fill(0xa5, Math.floor(bytes.length / 4), Math.floor(bytes.length / 2));
+      writeFileSync(file, bytes);
+    },
+  ],
+])('a part %s: everything is loaded again, and the copies agree', { timeout: 180_000 }, async (_, harm) => {
   service = await Service.start({ dataDir });
   await importWorld(service, world);
   const load = new Load(world, 5);
   for (let i = 0; i < 5; i += 1) await load.sendGood(service.url, 100);
   await waitComplete(service);
   await service.stop();
-  for (const file of filesOfAPart()) truncateSync(file);
+  harm(filesOfAPart());
   service = await Service.start({ dataDir });
   // Whoever asks meets the damage; nobody is told less than there is.
   await readAnalytics(service).catch(() => []);

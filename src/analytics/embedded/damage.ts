@@ -11,10 +11,12 @@ import type { ClickHouseClient } from '@clickhouse/client';
 const MARK = 'damaged';
 
 /**
- * Errors of reading a part. https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp: CANNOT_READ_ALL_DATA,
- * CHECKSUM_DOESNT_MATCH, FILE_DOESNT_EXIST, NO_FILE_IN_DATA_PART, BAD_SIZE_OF_FILE_IN_DATA_PART, CORRUPTED_DATA, CANNOT_DECOMPRESS.
+ * What a query that met its bounds fails with, wherever it stood: TIMEOUT_EXCEEDED, TOO_SLOW, MEMORY_LIMIT_EXCEEDED, TOO_MANY_ROWS_OR_BYTES and
+ * QUERY_WAS_CANCELLED of https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp.
  */
-const CODES: ReadonlySet<unknown> = new Set(['33', '40', '107', '226', '228', '246', '271']);
+const BOUNDS: ReadonlySet<unknown> = new Set(['159', '160', '241', '396', '394']);
+/** ClickHouse says this of whatever fails while it reads a part; noise there can be any of many errors. */
+const IN_A_PART = /while reading from part/i;
 
 export class AnalyticsDamaged extends Error {
   override readonly name = 'AnalyticsDamaged';
@@ -22,7 +24,8 @@ export class AnalyticsDamaged extends Error {
 
 /** Whether an error of a query, with ClickHouse's number as its code, says that a part cannot be read. */
 export function isDamage(error: unknown): boolean {
-  return CODES.has((error as { readonly code?: unknown }).code);
+  const { code, message } = error as { readonly code?: unknown; readonly message?: unknown };
+  return IN_A_PART.test(String(message)) && !BOUNDS.has(code);
 }
 
 /** What is in the directory is not to be trusted any more: the next start removes it. */
