@@ -6,6 +6,9 @@ import { Load } from '../support/load.ts';
 import { differences, readAnalytics, waitComplete } from '../support/oracle.ts';
 import { importWorld, makeWorld, type World } from '../support/registry.ts';
 import { makeDataDir, removeDataDir, Service } from '../support/service.ts';
+import { waitUntil } from '../support/wait-until.ts';
+
+const LOADED_AGAIN = 'analytics was damaged and is loaded again from the feed';
 
 let world: World;
 let dataDir: string;
@@ -61,8 +64,10 @@ test.each([
   harm(filesOfAPart());
   service = await Service.start({ dataDir });
   // Whoever asks meets the damage; nobody is told less than there is.
-  await readAnalytics(service).catch(() => []);
+  await waitUntil(async () => {
+    await readAnalytics(service).catch(() => []);
+    return service.output.includes(LOADED_AGAIN);
+  });
   await load.sendGood(service.url, 10);
   expect(await differences(service, load.ledger)).toEqual([]);
-  expect(service.output).toContain('analytics was damaged and is loaded again from the feed');
 });

@@ -69,7 +69,13 @@ async function main(options: ChildOptions): Promise<void> {
     } else if (engine) {
       const work = answer(engine, message);
       running.add(work);
-      work.catch((error: unknown) => startAgain(options, error)).finally(() => running.delete(work));
+      work
+        .catch((error: unknown) => {
+          // Nothing is answered any more: what else is asked waits for the process that comes next.
+          engine = null;
+          startAgain(options, error);
+        })
+        .finally(() => running.delete(work));
     }
   });
 
@@ -81,7 +87,7 @@ async function main(options: ChildOptions): Promise<void> {
   const opened = await openEngine(options.directory);
   const client = opened.connect();
   await migrate(client);
-  if (options.feedFile !== null) await assertWhole(client).catch((error: unknown) => startAgain(options, error));
+  if (options.feedFile !== null) await assertWhole(client);
   await client.close();
 
   const stopping = new AbortController();
@@ -116,5 +122,7 @@ function die(error: unknown): void {
 }
 
 process.on('uncaughtException', die);
-if (process.connected) main(JSON.parse(process.argv[2] ?? '{}') as ChildOptions).catch(die);
-else die(new Error('the analytics process is started by the service, not by hand'));
+if (process.connected) {
+  const options = JSON.parse(process.argv[2] ?? '{}') as ChildOptions;
+  main(options).catch((error: unknown) => startAgain(options, error));
+} else die(new Error('the analytics process is started by the service, not by hand'));

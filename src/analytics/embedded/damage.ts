@@ -11,10 +11,11 @@ import type { ClickHouseClient } from '@clickhouse/client';
 const MARK = 'damaged';
 
 /**
- * What a query that met its bounds fails with, wherever it stood: TIMEOUT_EXCEEDED, TOO_SLOW, MEMORY_LIMIT_EXCEEDED, TOO_MANY_ROWS_OR_BYTES and
- * QUERY_WAS_CANCELLED of https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp.
+ * What a query fails with, wherever it stands, that met its bounds (TIMEOUT_EXCEEDED, TOO_SLOW, MEMORY_LIMIT_EXCEEDED, TOO_MANY_ROWS_OR_BYTES,
+ * QUERY_WAS_CANCELLED) or those of the machine (CANNOT_OPEN_FILE, CANNOT_ALLOCATE_MEMORY, NOT_ENOUGH_SPACE): numbers of
+ * https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp.
  */
-const BOUNDS: ReadonlySet<unknown> = new Set(['159', '160', '241', '396', '394']);
+const BOUNDS: ReadonlySet<unknown> = new Set(['159', '160', '241', '396', '394', '76', '173', '243']);
 /** ClickHouse says this of whatever fails while it reads a part; noise there can be any of many errors. */
 const IN_A_PART = /while reading from part/i;
 
