@@ -4,10 +4,10 @@
  * that was killed goes on behind what it published, and of two copies of one data directory the one that began last goes on.
  */
 import { hash } from 'node:crypto';
-import { feedMessage } from '../feed/kafka-message.ts';
 import type { KafkaClient, RdKafkaConfig } from '../kafka/client-types.ts';
 import { CommittedReader } from '../kafka/committed-reader.ts';
-import { type TransactionMessage, Transactions } from '../kafka/transactions.ts';
+import { Transactions } from '../kafka/transactions.ts';
+import { EDGE_PARTITION, edgeTransactionalId, publishBehind } from '../settle/edge-transaction.ts';
 import { ADVICE } from '../settle/kafka-recovery.ts';
 import { type JournalBatch, type Publication, type SettleLog, StaleBatch } from '../settle/ports.ts';
 import { type EdgePosition, edgePosition, edgePositionMessage } from '../settle/position-topic.ts';
@@ -25,8 +25,6 @@ export interface KafkaCopyLogOptions {
   /** Called once the position was begun; durable when it returns. */
   readonly noteBegun: () => void;
 }
-
-const PARTITION = 0;
 
 export class KafkaCopyLog implements SettleLog {
   readonly journalId: string;
@@ -47,7 +45,7 @@ export class KafkaCopyLog implements SettleLog {
   /** Fences every other copy of this journal, and an edge box that settles it. @throws KafkaError when the cluster cannot be reached. */
   static async open(options: KafkaCopyLogOptions): Promise<KafkaCopyLog> {
     const { client, config, source } = options;
-    const transactionalId = `playproof-journal-${source.journalId}`;
+    const transactionalId = edgeTransactionalId(source.journalId);
     return new KafkaCopyLog(options, await Transactions.open(client, config, { transactionalId }));
   }
 
@@ -61,27 +59,20 @@ export class KafkaCopyLog implements SettleLog {
   async read(limit: number): Promise<JournalBatch> {
     this.#outstanding = null;
     const plays = this.#options.source.plays(await this.next(), limit);
-    this.#outstanding = { records: plays.map(({ seq, record }) => ({ partition: PARTITION, offset: seq, bytes: record })), token: this };
+    this.#outstanding = {
+      records: plays.map(({ seq, record }) => ({ partition: EDGE_PARTITION, offset: seq, bytes: record })),
+      token: this,
+    };
     return this.#outstanding;
   }
 
   async publish(batch: JournalBatch, publications: readonly Publication[]): Promise<void> {
     const last = batch.records.at(-1);
     if (batch !== this.#outstanding || !last) throw new StaleBatch('the batch is of an earlier reading; it is read again');
-    const position = { next: last.offset + 1, lastRecord: hash('sha256', last.bytes, 'hex') };
     this.#outstanding = null;
     // Until the transaction is known to be committed, the position is whatever Kafka says.
     this.#position = null;
-    const { feedTopic, positionsTopic } = this.#options;
-    const { journalId } = this;
-    function* messages(): Generator<TransactionMessage> {
-      for (const { record } of publications) {
-        yield feedMessage(feedTopic, record.bytes, { journalId, partition: PARTITION, offset: record.offset });
-      }
-      yield edgePositionMessage(positionsTopic, journalId, position);
-    }
-    await this.#transactions.run(messages(), null);
-    this.#position = position;
+    this.#position = await publishBehind(this.#transactions, { ...this.#options, journalId: this.journalId }, last, publications);
   }
 
   async backlog(): Promise<number> {

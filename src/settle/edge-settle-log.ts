@@ -1,11 +1,11 @@
 import { hash } from 'node:crypto';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { feedMessage } from '../feed/kafka-message.ts';
 import { openForReading, openForWriting } from '../journal/sqlite-schema.ts';
 import type { KafkaClient, RdKafkaConfig } from '../kafka/client-types.ts';
 import { CommittedReader } from '../kafka/committed-reader.ts';
-import { Transactions, type TransactionMessage } from '../kafka/transactions.ts';
+import { Transactions } from '../kafka/transactions.ts';
+import { EDGE_PARTITION, edgeTransactionalId, publishBehind } from './edge-transaction.ts';
 import { ADVICE } from './kafka-recovery.ts';
 import { type JournalBatch, type Publication, type SettleLog, StaleBatch } from './ports.ts';
 import { type EdgePosition, edgePosition, edgePositionMessage } from './position-topic.ts';
@@ -23,7 +23,6 @@ export interface EdgeSettleLogOptions {
   readonly settledUpTo?: (seq: number) => void;
 }
 
-const PARTITION = 0;
 const READ_WAIT_MS = 100;
 const LOOK_MS = 10;
 
@@ -70,7 +69,7 @@ export class EdgeSettleLog implements SettleLog {
       const row = db.prepare("SELECT journal_id FROM positions WHERE name = 'end'").get() as { journal_id: string } | undefined;
       if (!row) throw new PositionLost(`${options.file} is not a whole journal; restore it from a backup`);
       const transactions = await Transactions.open(options.client, options.config, {
-        transactionalId: `playproof-journal-${row.journal_id}`,
+        transactionalId: edgeTransactionalId(row.journal_id),
         ...(options.transactionTimeoutMs === undefined ? {} : { transactionTimeoutMs: options.transactionTimeoutMs }),
       });
       return new EdgeSettleLog(options, db, row.journal_id, transactions);
@@ -93,7 +92,7 @@ export class EdgeSettleLog implements SettleLog {
     for (const [i, { seq }] of rows.entries()) {
       if (seq !== next + i) throw new PositionLost(`the journal ${this.journalId} lost its record ${next + i}; ${ADVICE}`);
     }
-    const records = rows.map(({ seq, record }) => ({ partition: PARTITION, offset: seq, bytes: record }));
+    const records = rows.map(({ seq, record }) => ({ partition: EDGE_PARTITION, offset: seq, bytes: record }));
     this.#outstanding = { records, token: this };
     return this.#outstanding;
   }
@@ -101,20 +100,10 @@ export class EdgeSettleLog implements SettleLog {
   async publish(batch: JournalBatch, publications: readonly Publication[]): Promise<void> {
     const last = batch.records.at(-1);
     if (batch !== this.#outstanding || !last) throw new StaleBatch('the batch is of an earlier reading; it is read again');
-    const position = { next: last.offset + 1, lastRecord: hash('sha256', last.bytes, 'hex') };
     this.#outstanding = null;
     // Until the transaction is known to be committed, the position is whatever Kafka says.
     this.#position = null;
-    const { feedTopic, positionsTopic } = this.#options;
-    const { journalId } = this;
-    function* messages(): Generator<TransactionMessage> {
-      for (const { record } of publications) {
-        yield feedMessage(feedTopic, record.bytes, { journalId, partition: PARTITION, offset: record.offset });
-      }
-      yield edgePositionMessage(positionsTopic, journalId, position);
-    }
-    await this.#transactions.run(messages(), null);
-    this.#position = position;
+    this.#position = await publishBehind(this.#transactions, { ...this.#options, journalId: this.journalId }, last, publications);
     this.#options.settledUpTo?.(last.offset);
   }
 

@@ -62,7 +62,7 @@ export const DISTRIBUTED: readonly Protection[] = [
     name: 'copy-position',
     holds: 'I1: moving up, killed on the way',
     without: 'the position of a copy does not move with the records that it publishes',
-    file: 'src/copy/kafka-copy-log.ts',
+    file: 'src/settle/edge-transaction.ts',
     find: 'yield edgePositionMessage(positionsTopic, journalId, position);',
     replace: 'if (publications.length < 0) yield edgePositionMessage(positionsTopic, journalId, position);',
     test: 'test/engines/copy.test.ts',
