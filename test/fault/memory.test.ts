@@ -1,6 +1,7 @@
 /** I1, I4: too little memory for what is sent. It sheds or ends; whatever was acknowledged is there afterwards, once. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { tellFigure } from '../support/figures.ts';
 import { Load } from '../support/load.ts';
 import { differences } from '../support/oracle.ts';
 import { importWorld, makeWorld } from '../support/registry.ts';
@@ -45,7 +46,7 @@ test.each(scaled([24, 40], (heap) => heap === 40))(
       await Promise.all(senders);
     }
     await sleep(0);
-    console.log(small.ended ? `ended: ${JSON.stringify(small.ended)}` : 'shed, or had enough');
+    tellFigure(small.ended ? `ended: ${JSON.stringify(small.ended)}` : 'shed, or had enough');
     if (small.ended) expect(small.ended.code).not.toBe(0);
     await small.kill();
 

@@ -4,6 +4,7 @@ import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { tellFigure } from '../support/figures.ts';
 import { ADMIN_TOKEN, type Service } from '../support/service.ts';
 import { Load } from '../support/load.ts';
 import { differences } from '../support/oracle.ts';
@@ -66,7 +67,7 @@ test('2000 sockets at a byte a second are told 408 or let go, and the others are
     most = Math.max(most, service.residentBytes());
     await sleep(10);
   }
-  console.log(`${JSON.stringify(slow.told)}, ${sent} logs of others meanwhile, at most ${Math.round(most / 1024 / 1024)} MiB`);
+  tellFigure(`${slow.told.answered408} answered 408, ${sent} logs of others meanwhile, at most ${Math.round(most / 1024 / 1024)} MiB`);
   const { answered408, answeredElse, closedUnheard } = slow.told;
   expect([answeredElse, answered408 + closedUnheard]).toEqual([0, SLOW]);
   expect(answered408).toBeGreaterThan(SLOW * 0.9);
@@ -99,7 +100,7 @@ test('answers that nobody reads do not pile up, and the others are all answered'
     most = Math.max(most, service.residentBytes());
     await sleep(20);
   }
-  console.log(`at most ${Math.round(most / 1024 / 1024)} MiB`);
+  tellFigure(`at most ${Math.round(most / 1024 / 1024)} MiB`);
   expect(load.ledger.summary()).toEqual({ logs: sent, acknowledged: sent });
   expect(most).toBeLessThan(MAX_BYTES);
   expect(await differences(service, load.ledger)).toEqual([]);

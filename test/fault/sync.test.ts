@@ -5,6 +5,7 @@
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { tellFigure } from '../support/figures.ts';
 import { Load } from '../support/load.ts';
 import { differences } from '../support/oracle.ts';
 import { importWorld, makeWorld, type World } from '../support/registry.ts';
@@ -82,7 +83,7 @@ describe.skipIf(!traceable)('I1: killed at every sync', () => {
       await stage.close();
       stage = new Stage();
     }
-    console.log(`killed at ${killed} syncs`);
+    tellFigure(`killed at ${killed} syncs`);
     expect(killed).toBeGreaterThanOrEqual(Math.floor(least / STEP));
     expect(killed).toBeLessThan(MAX_SYNCS);
   });

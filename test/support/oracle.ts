@@ -7,6 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readPlayRecord } from '../../src/journal/record.ts';
 import { auditOf } from './audit.ts';
+import { tellDifferences } from './figures.ts';
 import { call } from './http.ts';
 import type { Ledger } from './ledger.ts';
 import { type Copy, Reckoning, verdictText } from './reckoning.ts';
@@ -114,7 +115,7 @@ function copyOf({ log_id, content_hash, status, billable, received_at }: Listed)
 /** Everything at once, with the audit; call it when the clients have stopped and nothing unknown is left. */
 export async function differences(service: Service, ledger: Ledger): Promise<string[]> {
   await waitComplete(service);
-  return [...(await copyDifferences(service, ledger)), ...(await auditFindings(service))];
+  return tellDifferences(ledger, [...(await copyDifferences(service, ledger)), ...(await auditFindings(service))]);
 }
 
 /** The copies against each other and against the ledger, read one by one; everything must be settled and loaded. */

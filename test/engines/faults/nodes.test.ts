@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { works } from '../../fault/stage.ts';
+import { tellFigure } from '../../support/figures.ts';
 import { send } from '../../support/http.ts';
 import { MovedClock } from '../../support/moved-clock.ts';
 import { readAnalytics, readPages } from '../../support/oracle.ts';
@@ -182,7 +183,7 @@ test('a node with a small heap under many large batches sheds or ends, and nothi
       while (performance.now() < until && !small.ended) await field.load.resend(url, 100);
     }),
   );
-  console.log(small.ended ? `ended: ${JSON.stringify(small.ended)}` : 'shed, or had enough');
+  tellFigure(small.ended ? `ended: ${JSON.stringify(small.ended)}` : 'shed, or had enough');
   if (small.ended) expect(small.ended.code).not.toBe(0);
   await small.kill();
   await field.agrees();

@@ -9,6 +9,7 @@ import { loadKafkaClient } from '../../../src/kafka/client.ts';
 import { CommittedReader } from '../../../src/kafka/committed-reader.ts';
 import { connectionConfig } from '../../../src/kafka/settings.ts';
 import { readPlayRecord } from '../../../src/journal/record.ts';
+import { tellDifferences } from '../../support/figures.ts';
 import { call } from '../../support/http.ts';
 import type { Ledger } from '../../support/ledger.ts';
 import { analyticsCopies, pages } from '../../support/oracle.ts';
@@ -129,8 +130,8 @@ export async function differences(installation: Installation, query: Service, le
 export async function differencesNow(installation: Installation, query: Service, ledger: Ledger): Promise<string[]> {
   const first = await reckon(installation, query, ledger, topicCopies(installation, IDLE_MS));
   // Analytics was loaded from the feed: what it has and the reading has not, a broker that has just started had not served in time.
-  if (first.read >= first.loaded) return first.found;
-  return (await reckon(installation, query, ledger, topicCopies(installation, LONG_IDLE_MS))).found;
+  if (first.read >= first.loaded) return tellDifferences(ledger, first.found);
+  return tellDifferences(ledger, (await reckon(installation, query, ledger, topicCopies(installation, LONG_IDLE_MS))).found);
 }
 
 /**
@@ -145,7 +146,7 @@ export async function differencesSoon(installation: Installation, query: Service
       // An engine that has just come back may not answer yet.
       (error: Error) => [error.message],
     );
-    if (found.length === 0 || performance.now() > until) return found;
+    if (found.length === 0 || performance.now() > until) return tellDifferences(ledger, found);
     await sleep(500);
   }
 }
