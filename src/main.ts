@@ -3,6 +3,7 @@ import { composeEmbedded } from './compose/embedded.ts';
 import type { Compose } from './compose/service.ts';
 import type { Config, Profile } from './config.ts';
 import type { DemoToken } from './server/console.ts';
+import { markLate } from './memory.ts';
 import { buildApp } from './server/app.ts';
 import { createLogger } from './server/logging.ts';
 
@@ -33,6 +34,7 @@ export interface RunOptions {
 
 /** @throws Error with a sentence when it cannot start. */
 export async function run(config: Config, options: RunOptions = {}): Promise<RunningService> {
+  markLate();
   const logger = createLogger(config);
   const ended = Promise.withResolvers<number>();
   const die = (reason: string): void => {
