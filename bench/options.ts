@@ -1,6 +1,10 @@
 /** What `playproof bench` is told. */
+import { totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import type { RampPlan } from './ramp.ts';
+
+/** Logs of a minute of batches. A quarter of the machine at the most: the rest is for what is measured. */
+const PREPARE_MEGABYTES = Math.min(3_072, Math.floor(totalmem() / 4 / 1024 / 1024));
 
 export const HELP = `Measures the whole path: signature, durable answer, settled, loaded into analytics.
 
@@ -20,7 +24,7 @@ playproof bench --stages              each stage alone, and the cost table; no l
   --html FILE     where the charts go (bench-result.html)
   --dir DIR       where data directories are made and removed (the system's temporary directory)
   --rate N        logs a second of the open loops (10000)
-  --prepare MB    memory for logs that are signed beforehand (768)
+  --prepare MB    memory for logs that are signed beforehand (${PREPARE_MEGABYTES})
   --profile DIR   writes a CPU profile of each thread of the service there
   --keep          with --grow: keeps the data directory that was filled
   --help          with --only kafka or --capacity: what those take
@@ -72,7 +76,7 @@ export function readOptions(args: readonly string[]): BenchOptions {
       html: { type: 'string', default: 'bench-result.html' },
       dir: { type: 'string' },
       rate: { type: 'string', default: '10000' },
-      prepare: { type: 'string', default: '768' },
+      prepare: { type: 'string', default: String(PREPARE_MEGABYTES) },
       profile: { type: 'string' },
       table: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },

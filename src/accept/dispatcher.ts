@@ -18,8 +18,8 @@ import { Writer, type WriterData, type WriterNote } from './writer.ts';
 /** Always taken, however long they wait: the contract's 64 batches and 128 singles. */
 const ALWAYS_BATCHES = 64;
 const ALWAYS_SINGLES = 128;
-/** Single logs that travel to a judge together. */
-const GATHER_LOGS = 64;
+/** Single logs that travel to a judge together. Few: while a judge works through many, those whose turn has passed wait with the last one. */
+const GATHER_LOGS = 16;
 const GATHER_MS = 1;
 
 export interface Response {

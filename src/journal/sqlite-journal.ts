@@ -12,7 +12,7 @@ export const MARK_FILE = 'playproof.mark';
 /** A commit is worth its sync from about this many rows on; more only add latency. */
 const GROUP_ROWS = 1_000;
 /** How long a group waits for company, once the last group had some. */
-const GROUP_WAIT_MS = 3;
+const GROUP_WAIT_MS = 1;
 /** Records held in memory while a commit is under way; accept's own admission keeps far below it. */
 const MAX_WAITING_ROWS = 500_000;
 const MARK_SYNC_MS = 1_000;
