@@ -2,8 +2,6 @@
  * Hostile HTTP: schemathesis makes requests from `/openapi.json`, sound ones and broken ones, against the real service with plays in it; once
  * for each kind of caller. What is answered must be documented: status, content type, headers, shape, and never a 5xx.
  *
- *   node scripts/fuzz-http.ts [--seed N] [--examples N] [--as admin,advertiser,nobody]
- *
  * The same seed makes the same requests, but for ids that the service gives. Ends with 1 on any finding.
  */
 import { spawn } from 'node:child_process';
@@ -15,6 +13,15 @@ import { importWorld, makeWorld, play, type World } from '../test/support/regist
 import { ADMIN_TOKEN, makeDataDir, removeDataDir, Service } from '../test/support/service.ts';
 import { InstallError, say } from './engines/run.ts';
 import { pythonTool, SCHEMATHESIS } from './fuzz/python.ts';
+
+const USAGE = `Usage: npm run fuzz:http -- [options]
+
+Requests made from /openapi.json by schemathesis, against a service of its own. Exit code 1 on a 5xx or an answer that is not documented.
+
+  --seed N       the same seed makes the same requests (1)
+  --examples N   random examples for each operation, beside the systematic ones (10)
+  --as LIST      of admin, advertiser, nobody; by commas (all)
+  --help         this text`;
 
 const CALLERS = ['admin', 'advertiser', 'nobody'] as const;
 type Caller = (typeof CALLERS)[number];
@@ -133,15 +140,17 @@ async function fuzz(options: Options): Promise<boolean> {
   }
 }
 
-function optionsOf(args: string[]): Options {
+function optionsOf(args: string[]): Options | null {
   const { values } = parseArgs({
     args,
     options: {
       seed: { type: 'string', default: '1' },
       examples: { type: 'string', default: '10' },
       as: { type: 'string', default: CALLERS.join(',') },
+      help: { type: 'boolean' },
     },
   });
+  if (values.help) return null;
   const callers = values.as.split(',').map((name) => {
     const caller = CALLERS.find((known) => known === name);
     if (caller === undefined) throw new InstallError(`--as takes ${CALLERS.join(', ')}; not ${name}`);
@@ -155,9 +164,13 @@ function optionsOf(args: string[]): Options {
 }
 
 try {
-  const sound = await fuzz(optionsOf(process.argv.slice(2)));
-  say(sound ? 'no findings' : 'there are findings');
-  process.exitCode = sound ? 0 : 1;
+  const options = optionsOf(process.argv.slice(2));
+  if (options === null) console.log(USAGE);
+  else {
+    const sound = await fuzz(options);
+    say(sound ? 'no findings' : 'there are findings');
+    process.exitCode = sound ? 0 : 1;
+  }
 } catch (error) {
   process.stderr.write(error instanceof InstallError ? `${error.message}\n` : `${(error as Error).stack}\n`);
   process.exitCode = 1;

@@ -2,8 +2,6 @@
  * The strict reader, the schema and the canonical form held against a second implementation in Python (`scripts/fuzz/reference.py`), on bodies
  * that look like logs: the same verdict, the same fields at fault, the same bytes to be verified; alone and in a batch.
  *
- *   node scripts/fuzz-protocol.ts [--seconds 60] [--seed N]
- *
  * A round has a seed of its own, counted up from the first; a difference tells it, and `--seed` with it begins there. Ends with 1 on any.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -18,6 +16,14 @@ import { randomFrom } from '../test/support/load.ts';
 import { InstallError, say } from './engines/run.ts';
 import { LogTexts } from './fuzz/log-text.ts';
 import { pythonTool, RFC8785 } from './fuzz/python.ts';
+
+const USAGE = `Usage: npm run fuzz:protocol -- [options]
+
+Bodies that look like logs, judged by the service's code and by a second implementation in Python. Exit code 1 on a difference.
+
+  --seconds N    how long (60)
+  --seed N       of the first round; a difference names the seed of its own (1)
+  --help         this text`;
 
 const BODIES_PER_ROUND = 400;
 const LOGS_PER_BATCH = 20;
@@ -152,10 +158,13 @@ async function fuzz(seconds: number, seed: number): Promise<boolean> {
 }
 
 try {
-  const { values } = parseArgs({ options: { seconds: { type: 'string', default: '60' }, seed: { type: 'string', default: '1' } } });
+  const { values } = parseArgs({
+    options: { seconds: { type: 'string', default: '60' }, seed: { type: 'string', default: '1' }, help: { type: 'boolean' } },
+  });
   const [seconds, seed] = [Number(values.seconds), Number(values.seed)];
   if (!(seconds > 0) || !Number.isSafeInteger(seed)) throw new InstallError('--seconds is a number above 0, --seed a whole number');
-  process.exitCode = (await fuzz(seconds, seed)) ? 0 : 1;
+  if (values.help) console.log(USAGE);
+  else process.exitCode = (await fuzz(seconds, seed)) ? 0 : 1;
 } catch (error) {
   process.stderr.write(error instanceof InstallError ? `${error.message}\n` : `${(error as Error).stack}\n`);
   process.exitCode = 1;
