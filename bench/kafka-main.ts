@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { installBento } from '../scripts/engines/install-bento.ts';
-import { bentoProgram, completeMark } from '../scripts/engines/places.ts';
+import { bentoProgram, CLIENT_FOLDER, completeMark, kafkaLibraries, secantusServer } from '../scripts/engines/places.ts';
 import { isOnPath } from '../scripts/engines/run.ts';
 import { ASSUMED, type Assumptions } from './capacity.ts';
 import { describeCapacity } from './capacity-report.ts';
@@ -80,6 +80,11 @@ export async function runKafkaBench(args: readonly string[], tell: (text: string
   writeFileSync(options.json, `${JSON.stringify(result, null, 2)}\n`);
   console.log(`All figures: ${options.json}`);
   return [...(kafka?.faults ?? []), ...(cluster?.faults ?? [])].length > 0 ? EXIT_WRONG : 0;
+}
+
+/** Whether `npm run engines:install` was run on this machine. */
+export function enginesAreThere(): boolean {
+  return existsSync(completeMark(kafkaLibraries())) && existsSync(secantusServer()) && existsSync(path.join(CLIENT_FOLDER, 'node_modules'));
 }
 
 /** Builds the peer where that was not done yet. Without Go there is none, and the reason is said. */

@@ -9,7 +9,7 @@ const PREPARE_MEGABYTES = Math.min(3_072, Math.floor(totalmem() / 4 / 1024 / 102
 export const HELP = `Measures the whole path: signature, durable answer, settled, loaded into analytics.
 
 playproof bench [options]             batches, single logs, and an open loop
-playproof bench --table [--quick]     every target, one after another, held against what was measured (about half an hour; --quick: minutes)
+playproof bench --table [--quick]     every target, one after another, held against what was measured (about 40 minutes; --quick: minutes)
 playproof bench --grow MILLIONS       the load on an installation that holds so many logs, against an empty one; report and audit over them
 playproof bench --memory MINUTES      memory of the service while it has as much to do as it can
 playproof bench --overload            twice the rate that is carried, and what comes after it
