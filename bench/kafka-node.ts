@@ -4,13 +4,12 @@ import { once } from 'node:events';
 import { mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ADMIN_TOKEN, authorized, importRegistry } from './admin.ts';
 import type { BenchEngines } from './kafka-engines.ts';
 import { childrenOf } from './usage.ts';
 
-const TOKEN = 'bench-only-token-of-no-value-at-all-0001';
 const READY_WITHIN_MS = 60_000;
 const LOOK_MS = 100;
-const authorized = { authorization: `Bearer ${TOKEN}` };
 
 export type Role = 'accept' | 'settle' | 'analytics' | 'query';
 
@@ -47,7 +46,7 @@ export class BenchNode {
         PLAYPROOF_INSTANCE: name,
         PLAYPROOF_HTTP_PORT: '0',
         PLAYPROOF_DATA_DIR: dataDir,
-        PLAYPROOF_ADMIN_TOKEN: TOKEN,
+        PLAYPROOF_ADMIN_TOKEN: ADMIN_TOKEN,
         PLAYPROOF_LOG_LEVEL: 'error',
       },
     });
@@ -61,14 +60,8 @@ export class BenchNode {
     return node;
   }
 
-  async register(registry: object): Promise<void> {
-    const response = await fetch(`${this.url}/api/v1/registry/import`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', ...authorized },
-      body: JSON.stringify(registry),
-    });
-    if (!response.ok) throw new Error(`the registry was not imported: ${response.status} ${await response.text()}`);
-    await response.arrayBuffer();
+  register(registry: object): Promise<void> {
+    return importRegistry(this.url, registry);
   }
 
   /** A path under `/api/v1`, asked with the administrator's token. */

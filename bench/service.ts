@@ -2,9 +2,9 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ADMIN_TOKEN, authorized, importRegistry } from './admin.ts';
 import { childrenOf, type ProcessUsage, usageOf } from './usage.ts';
 
-const TOKEN = 'bench-only-token-of-no-value-at-all-0001';
 const START_WITHIN_MS = 60_000;
 const ANALYTICS_WITHIN_MS = 60_000;
 const READY_LOOK_MS = 25;
@@ -54,7 +54,7 @@ export class BenchService {
         ...withoutSettings(process.env),
         PLAYPROOF_HTTP_PORT: '0',
         PLAYPROOF_DATA_DIR: dataDir,
-        PLAYPROOF_ADMIN_TOKEN: TOKEN,
+        PLAYPROOF_ADMIN_TOKEN: ADMIN_TOKEN,
         PLAYPROOF_LOG_LEVEL: 'error',
       },
     });
@@ -68,14 +68,8 @@ export class BenchService {
     return new BenchService(address, child, { listening, reporting: since() });
   }
 
-  async register(registry: object): Promise<void> {
-    const response = await fetch(`${this.url}/api/v1/registry/import`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', ...authorized },
-      body: JSON.stringify(registry),
-    });
-    if (!response.ok) throw new Error(`the registry was not imported: ${response.status} ${await response.text()}`);
-    await response.arrayBuffer();
+  register(registry: object): Promise<void> {
+    return importRegistry(this.url, registry);
   }
 
   async progress(): Promise<Progress> {
@@ -153,7 +147,6 @@ async function analyticsReady(url: string): Promise<void> {
   }
 }
 
-const authorized = { authorization: `Bearer ${TOKEN}` };
 
 /** The settings of whoever runs the benchmark are not those of the service under measurement. */
 export function withoutSettings(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {

@@ -2,6 +2,7 @@
 import { PLAYS, POSITIONS } from '../../analytics/schema.ts';
 import type { QueryParams } from '../../query/analytics-port.ts';
 import { instantParam } from '../../query/play-filter.ts';
+import { analyticsRow, PLAY_COLUMNS, type PlayColumns } from '../play-columns.ts';
 import { patiently } from './patience.ts';
 import { ROW_FINGERPRINT_SQL } from './fingerprint.ts';
 import type { CountedRow, EngineAnalytics } from './ports.ts';
@@ -14,20 +15,9 @@ const PAGE = 20_000;
 const NOTHING_THERE = new Set(['60', '81']);
 const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
-// Other names than those of the columns, which they would hide in the conditions.
-const SELECT =
-  'p.feed_partition AS r_partition, p.feed_offset AS r_offset, toString(p.log_id) AS r_log_id, lower(hex(p.content_hash)) AS r_content_hash, ' +
-  'toString(p.status) AS r_status, p.billable AS r_billable, toUnixTimestamp64Milli(p.ended_at) AS r_ended_at, ' +
-  `toUnixTimestamp64Milli(p.received_at) AS r_received_at, ${ROW_FINGERPRINT_SQL} AS r_fingerprint`;
+const SELECT = `${PLAY_COLUMNS}, toUnixTimestamp64Milli(p.received_at) AS r_received_at, ${ROW_FINGERPRINT_SQL} AS r_fingerprint`;
 
-interface SqlRow {
-  readonly r_partition: number;
-  readonly r_offset: number;
-  readonly r_log_id: string;
-  readonly r_content_hash: string;
-  readonly r_status: string;
-  readonly r_billable: boolean;
-  readonly r_ended_at: number;
+interface SqlRow extends PlayColumns {
   readonly r_received_at: number;
   readonly r_fingerprint: string;
 }
@@ -117,14 +107,5 @@ function behind(after: Cursor | null): { readonly sql: string; readonly params: 
 }
 
 function countedRow(row: SqlRow): CountedRow {
-  return {
-    partition: row.r_partition,
-    offset: row.r_offset,
-    logId: row.r_log_id,
-    contentHash: row.r_content_hash,
-    status: row.r_status,
-    billable: row.r_billable,
-    receivedAt: row.r_received_at,
-    fingerprint: Buffer.from(row.r_fingerprint, 'hex'),
-  };
+  return { ...analyticsRow(row), receivedAt: row.r_received_at, fingerprint: Buffer.from(row.r_fingerprint, 'hex') };
 }
