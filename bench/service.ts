@@ -147,7 +147,6 @@ async function analyticsReady(url: string): Promise<void> {
   }
 }
 
-
 /** The settings of whoever runs the benchmark are not those of the service under measurement. */
 export function withoutSettings(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith('PLAYPROOF_')));
