@@ -4,6 +4,7 @@ import type { InstallationOptions } from './installation.ts';
 import type { Drawn } from './load-charts.ts';
 import { type Machine, measureVerifySpeed, type VerifySpeed } from './machine.ts';
 import type { MeasureOptions } from './measure.ts';
+import { measureMemorySpeed, type MemorySpeed } from './memory-speed.ts';
 import type { BenchOptions } from './options.ts';
 
 export interface Context {
@@ -38,9 +39,14 @@ export function measureOptionsOf(context: Context): MeasureOptions {
   };
 }
 
-export async function verifySpeed(tell: Context['tell']): Promise<VerifySpeed> {
+/** What this machine can do at the moment, with nothing running. */
+export interface Speed extends VerifySpeed {
+  readonly memory: MemorySpeed;
+}
+
+export async function measureSpeed(tell: Context['tell']): Promise<Speed> {
   tell('how many signatures this machine verifies');
-  return measureVerifySpeed();
+  return { ...(await measureVerifySpeed()), memory: measureMemorySpeed() };
 }
 
 /** What every file of figures begins with. */

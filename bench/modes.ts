@@ -1,5 +1,5 @@
 /** What `playproof bench` can measure, each by itself: runs it, and says it in words, figures and charts. */
-import { type Context, head, installationOf, measureOptionsOf, type Outcome, verifySpeed } from './context.ts';
+import { type Context, head, installationOf, measureOptionsOf, type Outcome, measureSpeed } from './context.ts';
 import { describeGrowth, describeMemory, describeOverload, describeRamp, describeWitness, liveLine } from './describe.ts';
 import { runGrowth } from './growth.ts';
 import { drawnOf } from './load-charts.ts';
@@ -40,14 +40,14 @@ export function runMode<Name extends Mode['name']>(mode: Extract<Mode, { name: N
 async function loads(only: readonly LoadName[], context: Context): Promise<Outcome> {
   const { options, tell } = context;
   const { seconds, ids, prepareMegabytes } = options;
-  const before = await verifySpeed(tell);
+  const before = await measureSpeed(tell);
   const runs: Measured[] = [];
   for (const name of only) {
     const scenario = scenarioOf(name, options);
     tell(`${name}: ${scenario.about}`);
     runs.push(await measure(scenario, measureOptionsOf(context)));
   }
-  const verify = { before, after: await verifySpeed(tell) };
+  const verify = { before, after: await measureSpeed(tell) };
   const targets = holdAgainstTargets(runs, verify);
   const figures: BenchResult = { ...head(context), verify, options: { seconds, ids, prepareMegabytes }, runs, targets };
   return { text: [describe(figures)], figures, drawn: runs.map(drawnOf), faults: runs.flatMap((run) => run.faults) };

@@ -1,5 +1,6 @@
 /** The figures as a table for people, and held against the targets. */
-import type { Machine, VerifySpeed } from './machine.ts';
+import type { Speed } from './context.ts';
+import type { Machine } from './machine.ts';
 import type { Measured } from './measure.ts';
 import type { StageCost } from './stages.ts';
 import { count, table } from './text.ts';
@@ -11,7 +12,7 @@ export interface BenchResult {
   readonly startedAt: string;
   readonly machine: Machine;
   /** Before the first load and after the last: how steady the machine was. */
-  readonly verify: { readonly before: VerifySpeed; readonly after: VerifySpeed };
+  readonly verify: { readonly before: Speed; readonly after: Speed };
   readonly options: { readonly seconds: number; readonly ids: string; readonly prepareMegabytes: number };
   readonly runs: readonly Measured[];
   readonly targets: readonly Target[];
@@ -97,8 +98,17 @@ export function describeMachineLines(machine: Machine, { before, after }: BenchR
     `${machine.cpu}, ${machine.cores} cores, ${machine.os}; data on ${machine.fileSystem}`,
     `Node ${machine.node}, OpenSSL ${machine.openssl}, SQLite ${machine.sqlite}, chDB ${machine.chdb}`,
     `${before.source}: ${count(before.perSecond)} RSA-2048 verifications/s on one core before, ${count(after.perSecond)} after`,
+    `memory: a read at random ${nanoseconds(before)} before, ${nanoseconds(after)} after; the first touch of a page ${touch(before)}, ${touch(after)}`,
     ...(machine.fileSystem === 'tmpfs' ? ['The data lies in memory, where a sync costs nothing: choose a disk with --dir.'] : []),
   ];
+}
+
+function nanoseconds({ memory }: Speed): string {
+  return `${memory.randomReadNs.toFixed(0)} ns`;
+}
+
+function touch({ memory }: Speed): string {
+  return `${memory.firstTouchUs.toFixed(1)} µs`;
 }
 
 /** A column for each load, a row for each figure; then the CPU of the threads. */

@@ -1,5 +1,5 @@
 /** Every line of the table, one after another. */
-import { type Context, head, installationOf, measureOptionsOf, type Outcome, verifySpeed } from '../context.ts';
+import { type Context, head, installationOf, measureOptionsOf, type Outcome, measureSpeed } from '../context.ts';
 import { liveLine } from '../describe.ts';
 import { type DiskTotals, readDiskTotals } from '../disk.ts';
 import { diskFault } from '../disk-room.ts';
@@ -37,7 +37,7 @@ const MILLION = 1e6;
 /** A part that fails is a fault, and the others go on: the rest of half an hour is worth having. */
 export async function runTable(plan: TablePlan, context: Context): Promise<Outcome> {
   const { tell, save } = context;
-  const before = await verifySpeed(tell);
+  const before = await measureSpeed(tell);
   const parts: Parts = {
     runs: [],
     disk: null,
@@ -58,7 +58,7 @@ export async function runTable(plan: TablePlan, context: Context): Promise<Outco
     }
     save({ ...head(context), verify: { before }, ...parts });
   }
-  const verify = { before, after: await verifySpeed(tell) };
+  const verify = { before, after: await measureSpeed(tell) };
   const find = (name: string): Measured | null => parts.runs.find(({ scenario }) => scenario.name === name) ?? null;
   const figures: TableFigures = {
     verifyPerSecond: verifyPerSecond(verify),

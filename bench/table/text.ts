@@ -1,6 +1,7 @@
 /** The table of targets as text. */
 import { verdict } from '../describe.ts';
-import type { Machine, VerifySpeed } from '../machine.ts';
+import type { Speed } from '../context.ts';
+import type { Machine } from '../machine.ts';
 import type { Measured } from '../measure.ts';
 import { describeMachineLines, describeRuns, describeStages } from '../report.ts';
 import type { StageCost } from '../stages.ts';
@@ -9,7 +10,7 @@ import type { TableLine } from './lines.ts';
 
 export interface TableText {
   readonly machine: Machine;
-  readonly verify: { readonly before: VerifySpeed; readonly after: VerifySpeed };
+  readonly verify: { readonly before: Speed; readonly after: Speed };
   readonly lines: readonly TableLine[];
   readonly runs: readonly Measured[];
   readonly stages: readonly StageCost[];

@@ -28,13 +28,14 @@ export const DISTRIBUTED: readonly Protection[] = [
   },
   {
     name: 'position-with-records',
-    holds: 'I1: kill -9 of a settler',
-    without: 'the read position does not move with the transaction that publishes',
+    holds: 'a settler that was stopped and comes back',
+    without: 'the read position does not move with the transaction that publishes, in the name of the generation that read',
     file: 'src/settle/kafka-settle-log.ts',
     find: 'await this.#transactions.run(messages(), { consumer: this.#consumer, offsets });',
     replace: 'await this.#transactions.run(messages(), offsets.length < 0 ? { consumer: this.#consumer, offsets } : null);',
-    test: 'test/engines/kafka/settlement.test.ts',
+    test: 'test/engines/kafka/exactly-once.test.ts',
     config: ENGINES,
+    named: 'publishes nothing',
   },
   {
     name: 'journalled-majority',
