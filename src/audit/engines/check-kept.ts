@@ -19,14 +19,14 @@ const PAGE = 500;
 /** @returns how many refusals are kept. */
 export async function checkKept(archive: EngineArchive, findings: Findings, progress: Progress): Promise<number> {
   let count = 0;
-  for (let after: Uint8Array | null = null; ; ) {
+  for (let after = 0; ; ) {
     const kept: readonly KeptEntry[] = await archive.quarantine(after, PAGE);
     for (const refusal of kept) checkRefusal(refusal, findings);
     count += kept.length;
     progress.at('refusal', count, count);
     const last = kept.at(-1);
     if (!last || kept.length < PAGE) return count;
-    after = last.id;
+    after = last.seq;
   }
 }
 

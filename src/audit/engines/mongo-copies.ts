@@ -51,9 +51,15 @@ export class MongoCopies implements EngineArchive {
     }));
   }
 
-  async quarantine(after: Uint8Array | null, limit: number): Promise<readonly KeptEntry[]> {
-    const filter = after === null ? {} : { _id: { $gt: new Binary(after) } };
-    const found = await this.#ask((db) => quarantineOf(db).find(filter).sort({ _id: 1 }).limit(limit).toArray());
+  /** Not by their ids, which are of several lengths: MongoDB puts shorter ones first, and servers beside it sort and compare differently. */
+  async quarantine(after: number, limit: number): Promise<readonly KeptEntry[]> {
+    const found = await this.#ask((db) =>
+      quarantineOf(db)
+        .find({ seq: { $gt: after } })
+        .sort({ seq: 1 })
+        .limit(limit)
+        .toArray(),
+    );
     return found.map(({ _id, seq, code, record }) => ({ id: _id.buffer, seq, code, record: record.buffer }));
   }
 

@@ -79,8 +79,8 @@ export interface EngineArchive {
   count(): Promise<number>;
   /** Behind `after` (null: from the beginning) in the order of log_ids, at most `limit`. */
   entries(after: Uint8Array | null, limit: number): Promise<readonly ArchivedEntry[]>;
-  /** Behind `after` in the order of their ids, at most `limit`. */
-  quarantine(after: Uint8Array | null, limit: number): Promise<readonly KeptEntry[]>;
+  /** Behind the `seq` `after` (0: from the beginning) in that order, at most `limit`. */
+  quarantine(after: number, limit: number): Promise<readonly KeptEntry[]>;
   /** Which of these (log_id, content hash, code) are in quarantine. */
   quarantined(wanted: readonly QuarantineKey[]): Promise<readonly boolean[]>;
 }

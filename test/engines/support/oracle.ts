@@ -22,6 +22,7 @@ import { javaConsume, javaRecords } from './witness.ts';
 const FEED = 'playback-logs';
 /** Half a minute of it is the time for which other nodes may have logs in flight. */
 const COMPLETE_WITHIN_MS = 120_000;
+/** Without anything more coming into the feed. How much there is to settle is the machine's doing: the load is not held back. */
 const AGREE_WITHIN_MS = 60_000;
 /** So many plays at least have their evidence asked for over HTTP, where there are so many. */
 const EVIDENCE = 40;
@@ -135,17 +136,18 @@ export async function differencesNow(installation: Installation, query: Service,
 }
 
 /**
- * As `differences`, without the half minute that it takes to be complete by the report's own word: looks until everything agrees, for
- * a minute at the most. What comes after that, `differencesNow` has to find at the end.
+ * As `differences`, without the half minute that it takes to be complete by the report's own word: looks until everything agrees, or
+ * nothing more has come for a minute. What comes after that, `differencesNow` has to find at the end.
  */
 export async function differencesSoon(installation: Installation, query: Service, ledger: Ledger): Promise<string[]> {
-  const until = performance.now() + AGREE_WITHIN_MS;
-  for (;;) {
-    const found = await reckon(installation, query, ledger, topicCopiesSoon(installation)).then(
-      (reckoned) => reckoned.found,
+  let until = performance.now() + AGREE_WITHIN_MS;
+  for (let before = 0; ; ) {
+    const { found, read, loaded } = await reckon(installation, query, ledger, topicCopiesSoon(installation)).catch(
       // An engine that has just come back may not answer yet.
-      (error: Error) => [error.message],
+      (error: Error) => ({ found: [error.message], read: 0, loaded: 0 }),
     );
+    if (read + loaded > before) until = performance.now() + AGREE_WITHIN_MS;
+    before = Math.max(before, read + loaded);
     if (found.length === 0 || performance.now() > until) return tellDifferences(ledger, found);
     await sleep(500);
   }
