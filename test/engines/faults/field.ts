@@ -7,6 +7,8 @@ import type { Service } from '../../support/service.ts';
 import type { Installation, SpawnOptions } from '../support/installation.ts';
 import { differencesNow, differencesSoon } from '../support/oracle.ts';
 
+const DEVICES = 12;
+
 export class Field {
   readonly installation: Installation;
   readonly world: World;
@@ -23,7 +25,8 @@ export class Field {
 
   /** Starts the engines, and a first process that accepts and answers questions, past all proxies but Kafka's. */
   static async open(installation: Installation, seed: number): Promise<Field> {
-    const world = makeWorld(3);
+    // So many that each half of the partitions has some, and with it each of two settlers.
+    const world = makeWorld(DEVICES);
     // The registry's server is the archive's, and slow on a busy machine: what is tried here is the archive.
     const env = { ...installation.mongoDirect, PLAYPROOF_REGISTRY_MAX_AGE_SECONDS: '3600' };
     const query = await installation.run('accept-1', 'accept,query', { env });
