@@ -1,5 +1,5 @@
 /** The stages of a judge thread: from the bytes of a request to records, on the service's own functions. */
-import { judgeRequest } from '../src/accept/judge-request.ts';
+import { type JudgedLogs, judgeRequests } from '../src/accept/judge-request.ts';
 import type { Judged } from '../src/accept/messages.ts';
 import { Packer } from '../src/accept/pack.ts';
 import type { RegistryView } from '../src/accept/registry-view.ts';
@@ -63,11 +63,15 @@ export async function judgeStages(batch: number, batches: number, tell: (text: s
   costs.push({ name: 'rules, classification, enrichment', where: 'judge', cpuMicros: Math.max(0, withVerify - verified), inSum: true });
 
   const requests = bodies.map((body, id) => ({ id, batch: true, at: 0, length: body.length, receivedAt, deviceTime: null }));
-  const results = await Promise.all(requests.map((request, i) => judgeRequest(request, bodies[i] as Buffer, view, SETTINGS)));
+  const results = await judgeRequests(
+    requests.map((request, i) => ({ request, body: bodies[i] as Buffer })),
+    view,
+    SETTINGS,
+  );
   const pack = (): Judged[] =>
     requests.map((request, i) => {
       const packer = new Packer(request.length);
-      packer.add(request, results[i] as Awaited<ReturnType<typeof judgeRequest>>);
+      packer.add(request, results[i] as JudgedLogs);
       return packer.finish(i).message;
     });
   await measure('pack: record, checksum, answer', pack);

@@ -6,7 +6,7 @@ import type { Code } from '../domain/codes.ts';
 import type { FactSource } from '../domain/facts.ts';
 import { REGISTRY_FRESH_MS, type RuleSettings } from '../domain/limits.ts';
 import { type DecodedLog, decodeLog } from '../domain/playback-log.ts';
-import { checkSendTime, type Judgement, judge } from '../domain/rules.ts';
+import { checkSendTime, type JudgeContext, type Judgement, judge } from '../domain/rules.ts';
 import { type RawLog, readBatch, readSingleLog } from '../domain/strict-json.ts';
 import { formatInstant, parseTimestamp } from '../domain/timestamp.ts';
 import { readUsualBatch, readUsualLog, type UsualLog } from '../domain/usual-log.ts';
@@ -39,6 +39,11 @@ export interface Unreadable {
 
 const NOWHERE = { deviceKnown: false, storeId: null, supplierId: null, advertiserId: null } as const;
 
+export interface ReceivedRequest {
+  readonly request: JobRequest;
+  readonly body: Uint8Array;
+}
+
 export interface JudgedLog {
   readonly raw: Pick<RawLog, 'text'>;
   readonly decoded: DecodedLog | null;
@@ -50,42 +55,52 @@ export type JudgedLogs =
   /** `memory` may be released once the logs are packed. */
   | { readonly problem: null; readonly logs: readonly JudgedLog[]; readonly memory: Uint8Array | null };
 
-/** Never throws for what a client sent. */
-export async function judgeRequest(
-  request: JobRequest,
-  body: Uint8Array,
+/**
+ * Judges the requests of a job; the registry is looked at once for all of them. Never throws for what a client sent.
+ *
+ * @returns a result for each request, in their order
+ */
+export async function judgeRequests(
+  received: readonly ReceivedRequest[],
   view: RegistryView,
   settings: JudgeSettings,
-): Promise<JudgedLogs> {
-  const read = readRequest(request, body, settings);
-  if (read.problem) return read;
-  const { logs, memory, clockChecked } = read;
+): Promise<readonly JudgedLogs[]> {
+  const read = received.map(({ request, body }) => readRequest(request, body, settings));
+  const readable = read.filter((request) => request.problem === null);
+  if (readable.length > 0) await judgeLogs(readable, view, settings);
+  return read;
+}
+
+async function judgeLogs(requests: readonly ReadableRequest[], view: RegistryView, settings: JudgeSettings): Promise<void> {
   const ids = { devices: new Set<string>(), campaigns: new Set<string>(), contents: new Set<string>() };
-  for (const { decoded, result } of logs) {
-    if (decoded) {
-      ids.devices.add(decoded.deviceId);
-      ids.campaigns.add(decoded.campaignId);
-      ids.contents.add(decoded.contentId);
-    } else if (result.outcome === 'unreadable' && result.deviceId !== null) ids.devices.add(result.deviceId);
+  for (const { logs } of requests) {
+    for (const { decoded, result } of logs) {
+      if (decoded) {
+        ids.devices.add(decoded.deviceId);
+        ids.campaigns.add(decoded.campaignId);
+        ids.contents.add(decoded.contentId);
+      } else if (result.outcome === 'unreadable' && result.deviceId !== null) ids.devices.add(result.deviceId);
+    }
   }
-  const context = { receivedAt: request.receivedAt, clockChecked, rules: settings.rules };
   // Until the registry was asked every readable log stands as `unavailable`.
   const absent = await absentAfter(view, ids, settings.registryMaxAgeMs);
-  if (absent === 'all') return { problem: null, logs, memory };
-  for (const log of logs) {
-    if (!log.decoded) log.result = placed(log.result, view.facts);
-    else if (!absent || !names(absent, log.decoded)) log.result = judge(log.decoded, view.facts, context);
+  if (absent === 'all') return;
+  const resting: { readonly log: JudgedLog; readonly context: JudgeContext; readonly before: readonly unknown[] }[] = [];
+  for (const { logs, context } of requests) {
+    for (const log of logs) {
+      if (!log.decoded) log.result = placed(log.result, view.facts);
+      else if (!absent || !names(absent, log.decoded)) log.result = judge(log.decoded, view.facts, context);
+      if (restsOnRegistry(log)) resting.push({ log, context, before: factsOf(log.decoded, view.facts) });
+    }
   }
-  const resting = logs.filter(restsOnRegistry).map((log) => ({ log, before: factsOf(log.decoded, view.facts) }));
-  if (resting.length === 0) return { problem: null, logs, memory };
+  if (resting.length === 0) return;
   const unread = await absentAfter(view, ids, REGISTRY_FRESH_MS);
-  for (const { log, before } of resting) {
+  for (const { log, context, before } of resting) {
     if (!log.decoded) continue;
     // A refusal that could not be looked at again is none; the neighbours stand. The same facts give the same verdict.
     if (unread === 'all' || (unread && names(unread, log.decoded))) log.result = unavailable(log.decoded);
     else if (factsOf(log.decoded, view.facts).some((fact, i) => fact !== before[i])) log.result = judge(log.decoded, view.facts, context);
   }
-  return { problem: null, logs, memory };
 }
 
 /** Brings the view up to date. @returns what of it could not be read; null: everything is there */
@@ -147,9 +162,15 @@ function placed(result: JudgedLog['result'], facts: FactSource): JudgedLog['resu
   return { ...result, deviceKnown: true, storeId: store?.storeId ?? null, supplierId: store?.supplierId ?? null };
 }
 
-type ReadRequest =
-  | { readonly problem: Problem }
-  | { readonly problem: null; readonly logs: readonly JudgedLog[]; readonly memory: Uint8Array | null; readonly clockChecked: boolean };
+/** Read, and not judged yet: its logs' results are filled in. */
+interface ReadableRequest {
+  readonly problem: null;
+  readonly logs: readonly JudgedLog[];
+  readonly memory: Uint8Array | null;
+  readonly context: JudgeContext;
+}
+
+type ReadRequest = { readonly problem: Problem } | ReadableRequest;
 
 /** The send time comes first, for the whole request: with a wrong clock nothing in it is judged. */
 function readRequest(request: JobRequest, body: Uint8Array, settings: JudgeSettings): ReadRequest {
@@ -167,7 +188,8 @@ function readRequest(request: JobRequest, body: Uint8Array, settings: JudgeSetti
     const detail = 'This service wants to know the send time: set the header Device-Time, or sent_at in a batch.';
     return { problem: new Problem('invalid_field', detail, request.batch ? { fields: ['/sent_at'] } : {}) };
   }
-  return { problem: null, logs: read.logs(), memory: read.memory, clockChecked };
+  const context = { receivedAt: request.receivedAt, clockChecked, rules: settings.rules };
+  return { problem: null, logs: read.logs(), memory: read.memory, context };
 }
 
 interface ReadBody {

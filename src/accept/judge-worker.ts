@@ -2,8 +2,8 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { failpoint } from '../failpoints.ts';
 import { release } from '../memory.ts';
-import { type JudgeSettings, judgeRequest } from './judge-request.ts';
-import type { Job } from './messages.ts';
+import { type JudgeSettings, judgeRequests } from './judge-request.ts';
+import type { Job, JobRequest } from './messages.ts';
 import { Packer } from './pack.ts';
 import type { RegistryView } from './registry-view.ts';
 import { ViewAges } from './view-ages.ts';
@@ -45,11 +45,10 @@ parentPort?.on('message', (message: Job) => {
 
 async function judgeJob({ job, bodies, requests }: Job): Promise<void> {
   const view = await opened;
+  const received = requests.map((request) => ({ request, body: new Uint8Array(bodies, request.at, request.length) }));
   const packer = new Packer(bodies.byteLength);
-  for (const request of requests) {
-    const body = new Uint8Array(bodies, request.at, request.length);
-    const judged = await judgeRequest(request, body, view, settings);
-    packer.add(request, judged);
+  for (const [i, judged] of (await judgeRequests(received, view, settings)).entries()) {
+    packer.add(requests[i] as JobRequest, judged);
     if (judged.problem === null && judged.memory) release(judged.memory);
   }
   release(new Uint8Array(bodies));

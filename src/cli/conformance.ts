@@ -85,17 +85,12 @@ async function openRegistry(dataDir: string, registry: unknown): Promise<Registr
 async function differencesOf(one: Case, view: RegistryView): Promise<string[]> {
   const receivedAt = parseTimestamp(one.received_at);
   if (receivedAt === undefined) return [`received_at "${one.received_at}" is no instant`];
-  const { judgeRequest } = await import('../accept/judge-request.ts');
+  const { judgeRequests } = await import('../accept/judge-request.ts');
   const body = Buffer.from(one.body, 'base64');
   const request = { id: 0, batch: false, at: 0, length: body.length, receivedAt, deviceTime: null };
-  const verdict = verdictOf(
-    await judgeRequest(request, body, view, {
-      rules: DEFAULT_RULES,
-      batchLogs: 100,
-      requireDeviceTime: false,
-      registryMaxAgeMs: REGISTRY_MAX_AGE_MS,
-    }),
-  );
+  const settings = { rules: DEFAULT_RULES, batchLogs: 100, requireDeviceTime: false, registryMaxAgeMs: REGISTRY_MAX_AGE_MS };
+  const [judged] = await judgeRequests([{ request, body }], view, settings);
+  const verdict = verdictOf(judged as JudgedLogs);
   return Object.entries(one.expect)
     .filter(([name, expected]) => !same(verdict[name], expected))
     .map(([name, expected]) => `${name}: expected ${JSON.stringify(expected)}, got ${JSON.stringify(verdict[name]) ?? 'nothing'}`);

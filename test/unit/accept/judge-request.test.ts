@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { judgeRequest, type JudgeSettings } from '../../../src/accept/judge-request.ts';
+import { type JudgedLogs, judgeRequests, type JudgeSettings } from '../../../src/accept/judge-request.ts';
 import { Packer } from '../../../src/accept/pack.ts';
 import { type FactIds, RegistryUnavailable, type RegistryView } from '../../../src/accept/registry-view.ts';
 import type { CampaignFacts, ContentFacts, DeviceFacts, DeviceKey, FactSource } from '../../../src/domain/facts.ts';
@@ -98,7 +98,8 @@ const SETTINGS: JudgeSettings = { rules: DEFAULT_RULES, batchLogs: 100, requireD
 async function judged(text: string | Uint8Array, { batch = false, deviceTime = null as string | null, settings = SETTINGS } = {}) {
   const body = Buffer.from(text as string);
   const request = { id: 1, batch, at: 0, length: body.length, receivedAt: NOW, deviceTime };
-  return judgeRequest(request, body, view, settings);
+  const [answer] = await judgeRequests([{ request, body }], view, settings);
+  return answer as JudgedLogs;
 }
 
 /** The code of each log's refusal, 'accepted', or the request's problem. */
