@@ -50,7 +50,7 @@ export const ANSWER_AT = 3;
 export const ANSWER_LENGTH = 4;
 /** Place of the refusal's code in CODE_NAMES. */
 export const CODE = 5;
-/** Status in the lowest two bits, then BILLABLE and ASK_ARCHIVE. */
+/** Status in the lowest two bits, then BILLABLE and LAST_WORD. */
 export const FLAGS = 6;
 
 export const OUTCOME_REFUSED = 0;
@@ -62,8 +62,8 @@ export const OUTCOME_REFUSED_UNPROVEN = 3;
 
 export const STATUS_MASK = 3;
 export const BILLABLE = 4;
-/** `too_old`: a device whose answer got lost must hear `duplicate`, so the archive is asked first. */
-export const ASK_ARCHIVE = 8;
+/** `too_old`: that the archive does not have it must be the last word, so logs that still wait to be settled count too. */
+export const LAST_WORD = 8;
 
 /** One request's answer, from the writer to the HTTP thread. Its body lies in the message's buffer. */
 export interface Answer {

@@ -11,7 +11,7 @@ import type { JudgedLog, JudgedLogs } from './judge-request.ts';
 import {
   ANSWER_AT,
   ANSWER_LENGTH,
-  ASK_ARCHIVE,
+  LAST_WORD,
   BILLABLE,
   CODE,
   FLAGS,
@@ -105,7 +105,7 @@ export class Packer {
       answerAt,
       answer.length,
       CODE_NAMES.indexOf(result.code),
-      result.code === 'too_old' ? ASK_ARCHIVE : 0,
+      result.code === 'too_old' ? LAST_WORD : 0,
     );
   }
 

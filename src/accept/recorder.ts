@@ -25,7 +25,7 @@ import { duplicateAnswer, type FirstVerdict, refusalAnswer, statusOfFlags } from
 import type { Allowance } from './allowance.ts';
 import { type Answered, AnswerWriter, type Result } from './answer-writer.ts';
 import {
-  ASK_ARCHIVE,
+  LAST_WORD,
   BILLABLE,
   CODE,
   FLAGS,
@@ -82,63 +82,83 @@ export class Recorder {
 
   /** Resolves with the answers of all requests of the job, each request's logs durable or the request answered 503. */
   async record(judged: Judged): Promise<Answered> {
-    const answers = new AnswerWriter(judged);
+    const pass = { table: judged.table, bytes: Buffer.from(judged.bytes), answers: new AnswerWriter(judged) };
     const waiting: Promise<void>[] = [];
+    const together: JudgedRequest[] = [];
     for (const request of judged.requests) {
-      const done = this.#request(judged, request, answers);
-      if (done) waiting.push(done);
+      if (request.problem) {
+        this.#deps.counters.addRefused(request.problem.code as Code, 1);
+        pass.answers.problem(request.id, request.problem.status, request.problem.body);
+      } else if (this.#isHeldUp(pass, request)) waiting.push(this.#later(pass, request));
+      else together.push(request);
     }
-    if (waiting.length > 0) await Promise.all(waiting);
+    if (together.length > 0) waiting.push(this.#enter(pass, together, null));
+    await Promise.all(waiting);
     failpoint('before-answer');
-    return answers.finish();
+    return pass.answers.finish();
   }
 
-  #request(judged: Judged, request: JudgedRequest, answers: AnswerWriter): Promise<void> | null {
-    if (request.problem) {
-      this.#deps.counters.addRefused(request.problem.code as Code, 1);
-      answers.problem(request.id, request.problem.status, request.problem.body);
-      return null;
-    }
-    return this.#logs(judged, request, answers);
+  /** Whether something has to be waited for before this request's logs can be entered; its neighbours do not wait with it. */
+  #isHeldUp(pass: Pass, request: JudgedRequest): boolean {
+    return this.#repeatInFlight(pass, request) !== null || this.#unasked(pass, request, null).length > 0;
   }
 
-  async #logs(judged: Judged, request: JudgedRequest, answers: AnswerWriter): Promise<void> {
-    const bytes = Buffer.from(judged.bytes);
-    const first = request.firstLog;
-    const archived = await this.#askArchive(judged.table, bytes, request);
-    for (
-      let repeat = this.#repeatInFlight(judged.table, bytes, request);
-      repeat;
-      repeat = this.#repeatInFlight(judged.table, bytes, request)
-    ) {
-      await repeat.done;
+  /** Waits until no other request carries a log_id of this one and the archive was asked about all that must be asked; then enters it. */
+  async #later(pass: Pass, request: JudgedRequest): Promise<void> {
+    const archived: Map<number, FoundVerdict | 'unavailable' | null> = new Map();
+    for (;;) {
+      const repeat = this.#repeatInFlight(pass, request);
+      if (repeat) {
+        await repeat.done;
+        continue;
+      }
+      // After waiting: what was acknowledged meanwhile may contradict this. Each log is asked about once at the most.
+      const unasked = this.#unasked(pass, request, archived);
+      if (unasked.length === 0) return this.#enter(pass, [request], archived);
+      const found = await Promise.all(unasked.map((log) => this.#ask(pass, log)));
+      for (const [i, log] of unasked.entries()) archived.set(log, found[i] ?? null);
     }
-    // From here to the append nothing waits, so that no other request comes between looking and entering.
+  }
+
+  /**
+   * Enters the logs of requests that share one append, and so their fate. Nothing waits between looking, by the caller, and the append,
+   * so that no other request comes in between.
+   */
+  async #enter(pass: Pass, requests: readonly JudgedRequest[], archived: Archived | null): Promise<void> {
+    const { table, bytes, answers } = pass;
     const { promise: done, resolve: finish } = Promise.withResolvers<void>();
     const entered: string[] = [];
-    const results: Recorded[] = [];
-    for (let log = 0; log < request.logs; log += 1) {
-      results.push(this.#record(judged.table, bytes, first + log, request, archived, { index: log, done, entered }));
-    }
     const entries: JournalEntry[] = [];
-    for (const { entry } of results) if (entry) entries.push(entry);
+    const results = requests.map((request) => {
+      const recorded: Recorded[] = [];
+      for (let index = 0; index < request.logs; index += 1) {
+        const result = this.#record(pass, request, index, archived, { done, entered });
+        if (result.entry) entries.push(result.entry);
+        recorded.push(result);
+      }
+      return recorded;
+    });
     try {
-      if (await this.#appended(entries)) {
-        this.#remember(judged.table, bytes, request, results);
-        answers.logs(request, results);
-        this.#count(results);
-      } else {
-        const problem = new Problem('unavailable', 'The journal cannot take a write now; send the same logs again later.', {
-          retryAfter: 2,
-        });
-        this.#deps.counters.addRefused('unavailable', request.logs);
-        this.#deps.counters.add('journalFailures', 1);
-        answers.problem(request.id, problem.status, JSON.stringify(problem.toDocument()));
+      const durable = await this.#appended(entries);
+      for (const [i, request] of requests.entries()) {
+        const recorded = results[i] as readonly Recorded[];
+        if (durable) {
+          this.#remember(table, bytes, request, recorded);
+          answers.logs(request, recorded);
+          this.#count(recorded);
+        } else this.#unavailable(request, answers);
       }
     } finally {
       for (const key of entered) this.#inFlight.delete(key);
       finish();
     }
+  }
+
+  #unavailable(request: JudgedRequest, answers: AnswerWriter): void {
+    const problem = new Problem('unavailable', 'The journal cannot take a write now; send the same logs again later.', { retryAfter: 2 });
+    this.#deps.counters.addRefused('unavailable', request.logs);
+    this.#deps.counters.add('journalFailures', 1);
+    answers.problem(request.id, problem.status, JSON.stringify(problem.toDocument()));
   }
 
   /** Whether everything is durable. Where not, it does not matter whether the journal is full or broken: nothing is acknowledged. */
@@ -153,55 +173,60 @@ export class Recorder {
   }
 
   /** A log_id of this request that another request is carrying into the journal: it shares that one's fate, so it waits. */
-  #repeatInFlight(table: Int32Array, bytes: Buffer, request: JudgedRequest): InFlight | null {
+  #repeatInFlight({ table, bytes }: Pass, { firstLog, logs }: JudgedRequest): InFlight | null {
     if (this.#inFlight.size === 0) return null;
-    for (let log = request.firstLog; log < request.firstLog + request.logs; log += 1) {
-      const outcome = table[log * LOG_NUMBERS + OUTCOME];
-      if (outcome === OUTCOME_REFUSED || outcome === OUTCOME_REFUSED_UNPROVEN) continue;
+    for (let log = firstLog; log < firstLog + logs; log += 1) {
+      if (!isProven(table[log * LOG_NUMBERS + OUTCOME])) continue;
       const inFlight = this.#inFlight.get(keyOf(bytes, table[log * LOG_NUMBERS + RECORD_AT] as number));
       if (inFlight) return inFlight;
     }
     return null;
   }
 
-  /**
-   * The archive is asked where a final refusal hangs on it: `too_old`, and a conflict with what this process acknowledged, since
-   * before its start another content may have come first, and that one stands.
-   */
-  async #askArchive(table: Int32Array, bytes: Buffer, request: JudgedRequest): Promise<Map<number, FoundVerdict | 'unavailable'> | null> {
-    let found: Map<number, FoundVerdict | 'unavailable'> | null = null;
-    for (let log = request.firstLog; log < request.firstLog + request.logs; log += 1) {
-      const row = log * LOG_NUMBERS;
-      const at = table[row + RECORD_AT] as number;
-      const tooOld = ((table[row + FLAGS] as number) & ASK_ARCHIVE) !== 0;
-      if (!tooOld && !this.#contradictsSeen(table[row + OUTCOME] as number, bytes, at)) continue;
-      found ??= new Map();
-      try {
-        const record = bytes.subarray(at, at + (table[row + RECORD_LENGTH] as number));
-        const endedAt = tooOld ? () => endedAtOf(record) : null;
-        const verdict = await this.#deps.settled.find(bytes.subarray(at + LOG_ID_AT, at + LOG_ID_AT + LOG_ID_BYTES), endedAt);
-        if (verdict) found.set(log, { ...verdictOf(verdict.flags, verdict.receivedAt), hash: Buffer.from(verdict.contentHash) });
-      } catch (error) {
-        this.#deps.onArchiveFailure(error);
-        found.set(log, 'unavailable');
-      }
+  #unasked({ table, bytes }: Pass, { firstLog, logs }: JudgedRequest, archived: Archived | null): number[] {
+    const unasked: number[] = [];
+    for (let log = firstLog; log < firstLog + logs; log += 1) {
+      if (this.#mustAsk(table, bytes, log) && !archived?.has(log)) unasked.push(log);
     }
-    return found;
+    return unasked;
   }
 
-  #contradictsSeen(outcome: number, bytes: Buffer, at: number): boolean {
-    if (outcome === OUTCOME_REFUSED || outcome === OUTCOME_REFUSED_UNPROVEN) return false;
-    return this.#deps.seen.find(bytes, at + LOG_ID_AT, at + HASH_AT)?.sameContent === false;
+  /**
+   * The archive is asked where a final refusal hangs on it: by a rule behind rule 4, since the log may have been accepted before this
+   * process began and by a registry that said something else then; and a conflict with what this process acknowledged, since
+   * before its start another content may have come first, and that one stands.
+   */
+  #mustAsk(table: Int32Array, bytes: Buffer, log: number): boolean {
+    const outcome = table[log * LOG_NUMBERS + OUTCOME];
+    if (!isProven(outcome)) return false;
+    const at = table[log * LOG_NUMBERS + RECORD_AT] as number;
+    const seen = this.#deps.seen.find(bytes, at + LOG_ID_AT, at + HASH_AT);
+    return seen ? !seen.sameContent : outcome !== OUTCOME_ACCEPTED;
+  }
+
+  async #ask({ table, bytes }: Pass, log: number): Promise<FoundVerdict | 'unavailable' | null> {
+    const row = log * LOG_NUMBERS;
+    const at = table[row + RECORD_AT] as number;
+    const tooOld = ((table[row + FLAGS] as number) & LAST_WORD) !== 0;
+    const record = bytes.subarray(at, at + (table[row + RECORD_LENGTH] as number));
+    try {
+      const endedAt = tooOld ? () => endedAtOf(record) : null;
+      const verdict = await this.#deps.settled.find(bytes.subarray(at + LOG_ID_AT, at + LOG_ID_AT + LOG_ID_BYTES), endedAt);
+      return verdict && { ...verdictOf(verdict.flags, verdict.receivedAt), hash: Buffer.from(verdict.contentHash) };
+    } catch (error) {
+      this.#deps.onArchiveFailure(error);
+      return 'unavailable';
+    }
   }
 
   #record(
-    table: Int32Array,
-    bytes: Buffer,
-    log: number,
+    { table, bytes }: Pass,
     request: JudgedRequest,
-    archived: Map<number, FoundVerdict | 'unavailable'> | null,
-    pass: { readonly index: number; readonly done: Promise<void>; readonly entered: string[] },
+    place: number,
+    archived: Archived | null,
+    carried: { readonly done: Promise<void>; readonly entered: string[] },
   ): Recorded {
+    const log = request.firstLog + place;
     const row = log * LOG_NUMBERS;
     const outcome = table[row + OUTCOME];
     const code = outcome === OUTCOME_ACCEPTED ? null : (CODE_NAMES[table[row + CODE] as number] as Code);
@@ -213,7 +238,7 @@ export class Recorder {
       return { outcome: 'refused', code, entry: kept ? entryOf(RECORD_REFUSAL, record) : null, replaced: null };
     }
     const before = this.#before(bytes, log, at, archived);
-    const index = request.batch ? pass.index : null;
+    const index = request.batch ? place : null;
     if (before === 'unavailable') {
       return {
         outcome: 'refused',
@@ -228,18 +253,13 @@ export class Recorder {
     if (outcome !== OUTCOME_ACCEPTED) return { outcome: 'refused', code, entry: entryOf(RECORD_REFUSAL, record), replaced: null };
     const key = keyOf(bytes, at);
     const flags = table[row + FLAGS] as number;
-    this.#inFlight.set(key, { bytes, hashAt: at + HASH_AT, flags, receivedAt: request.receivedAt, done: pass.done });
-    pass.entered.push(key);
+    this.#inFlight.set(key, { bytes, hashAt: at + HASH_AT, flags, receivedAt: request.receivedAt, done: carried.done });
+    carried.entered.push(key);
     return { outcome: 'accepted', code: null, entry: entryOf(RECORD_PLAY, record), replaced: null };
   }
 
   /** What stands for this log_id already: in the same request, in the window, or in the archive where that was asked. */
-  #before(
-    bytes: Buffer,
-    log: number,
-    at: number,
-    archived: Map<number, FoundVerdict | 'unavailable'> | null,
-  ): Before | 'unavailable' | null {
+  #before(bytes: Buffer, log: number, at: number, archived: Archived | null): Before | 'unavailable' | null {
     const hashAt = at + HASH_AT;
     const inFlight = this.#inFlight.size > 0 ? this.#inFlight.get(keyOf(bytes, at)) : undefined;
     if (inFlight) {
@@ -250,7 +270,9 @@ export class Recorder {
     const remembered = seen ? { verdict: verdictOf(seen.flags, seen.receivedAt), same: seen.sameContent } : null;
     if (remembered?.same) return remembered;
     const stored = archived?.get(log);
-    if (!stored || stored === 'unavailable') return remembered ?? stored ?? null;
+    // A conflict that cannot be looked at is none: the log that is sent may be the one that stands.
+    if (stored === 'unavailable') return stored;
+    if (!stored) return remembered;
     return { verdict: stored, same: stored.hash.equals(bytes.subarray(hashAt, hashAt + HASH_BYTES)) };
   }
 
@@ -291,6 +313,21 @@ interface Before {
 }
 
 type FoundVerdict = FirstVerdict & { readonly hash: Buffer };
+
+/** What the archive said of a log, by its place in the table; null: it has none of this log_id. */
+type Archived = ReadonlyMap<number, FoundVerdict | 'unavailable' | null>;
+
+/** The logs of a job, and where its answers are written. */
+interface Pass {
+  readonly table: Int32Array;
+  readonly bytes: Buffer;
+  readonly answers: AnswerWriter;
+}
+
+/** Whether the signature was proven, so that rule 4 looks at the log. */
+function isProven(outcome: number | undefined): boolean {
+  return outcome !== OUTCOME_REFUSED && outcome !== OUTCOME_REFUSED_UNPROVEN;
+}
 
 function verdictOf(flags: number, receivedAt: number): FirstVerdict {
   return { status: statusOfFlags(flags), billable: (flags & BILLABLE) !== 0, receivedAt };

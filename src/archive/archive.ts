@@ -17,7 +17,7 @@ export interface SettledLogs {
   /**
    * @param logId Sixteen bytes.
    * @param tooOldEndedAt When the play ended, of a log that is too old now: then "not there" is the last word on it, so it is said
-   *   only where no older log waits to be settled. Milliseconds since 1970 UTC; null: nothing final hangs on it.
+   *   only where no older log waits to be settled. Milliseconds since 1970 UTC; null: what is settled is answer enough.
    * Rejects when the archive cannot answer now.
    */
   find(logId: Uint8Array, tooOldEndedAt: (() => number) | null): Promise<StoredVerdict | null>;

@@ -100,7 +100,8 @@ describe('I1: nothing is acknowledged before it is durable', () => {
     for (const id of [1, 2, 3]) {
       expect(answers.get(id)).toMatchObject({ status: 503, body: { code: 'unavailable', retryable: true } });
     }
-    expect(failures).toHaveLength(3);
+    // Single logs of a job share one append; the one for which the archive was asked has its own.
+    expect(failures).toHaveLength(2);
     expect(failures[0]).toBeInstanceOf(failure);
     expect(counters.get('accepted')).toBe(0);
     expect(counters.refused('unavailable')).toBe(4);
@@ -305,15 +306,45 @@ describe('too_old asks the archive first', () => {
     archive.stored.clear();
     expect(await one(to, single(acceptedLog(1)))).toMatchObject({ status: 409, body: { code: 'log_id_conflict' } });
     archive.away = true;
-    expect(await one(to, single(acceptedLog(1)))).toMatchObject({ status: 409, body: { code: 'log_id_conflict' } });
+    expect(await one(to, single(acceptedLog(1)))).toMatchObject({ status: 503, body: { code: 'unavailable' } });
   });
 
-  it('asks for nothing else', async () => {
-    await one(
-      recorder(new FakeJournal('ok')),
-      batch(acceptedLog(1), refusedLog(2, 'in_future', true), refusedLog(3, 'key_not_valid', false)),
-    );
+  it('asks after waiting for another content in flight: the one that stands is a duplicate, not a conflict', async () => {
+    const to = recorder();
+    const other = send(to, single(acceptedLog(1, { contentHash: OTHER })));
+    await turn();
+    archive.stored.set(id, { contentHash: Buffer.from(playOf(1).contentHash, 'hex'), flags: 0, receivedAt: 1_000 });
+    const standing = send(to, single(acceptedLog(1)));
+    await turn();
+    expect(standing.answered).toBe(false);
+    journal.open[0]?.end('ok');
+    expect((await other.answers).get(1)?.status).toBe(202);
+    expect((await standing.answers).get(1)).toMatchObject({ status: 200, body: { outcome: 'duplicate' } });
+    expect(journal.kept).toHaveLength(1);
+  });
+
+  it('I5: asks before every refusal behind rule 4: what was accepted once is a duplicate, whatever the registry says by now', async () => {
+    archive.stored.set(id, { contentHash: Buffer.from(playOf(1).contentHash, 'hex'), flags: 4, receivedAt: 1_000 });
+    const to = recorder(new FakeJournal('ok'));
+    for (const code of ['in_future', 'duration_inconsistent', 'location_out_of_range', 'unknown_campaign'] as const) {
+      expect(await one(to, single(refusedLog(1, code, true)))).toMatchObject({ status: 200, body: { outcome: 'duplicate' } });
+    }
+    expect(journal.kept).toEqual([]);
+  });
+
+  it('asks for nothing that is accepted, or refused before its signature was proven', async () => {
+    await one(recorder(new FakeJournal('ok')), batch(acceptedLog(1), refusedLog(3, 'key_not_valid', false)));
     expect(archive.asked).toBe(0);
+  });
+
+  it('holds up no neighbour while it asks', async () => {
+    const to = recorder(new FakeJournal('ok'));
+    const asked = Promise.withResolvers<StoredVerdict | null>();
+    archive.find = () => asked.promise;
+    void send(to, single(acceptedLog(2)), single(tooOld));
+    await turn();
+    expect(journal.kept).toHaveLength(1);
+    asked.resolve(null);
   });
 });
 
