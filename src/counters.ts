@@ -9,7 +9,7 @@ const NAMES = [
   'duplicates',
   'notKept',
   'journalFailures',
-  /** Of a journal on Kafka: place in JOURNAL_STATES (journal/journal-state.ts). */
+  /** Place in JOURNAL_STATES (journal/journal-state.ts). */
   'journal',
   'end',
   'settled',

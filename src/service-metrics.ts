@@ -5,6 +5,8 @@ import { CODE_NAMES } from './domain/codes.ts';
 
 export interface MetricSources {
   readonly counters: Counters;
+  /** What was refused before a judge saw it; absent where nothing is accepted. */
+  readonly unread?: Counters;
   readonly inFlight: () => { readonly requests: number; readonly bytes: number };
   readonly analytics: () => { readonly loadedOffset: number | null; readonly rowsLoaded: number; readonly restarts: number };
   /** Age of the judges' view of the registry; null: nobody judges here, or nothing was read yet. Absent: it is never old. */
@@ -27,7 +29,7 @@ const TOTALS: readonly (readonly [CounterName, string, string])[] = [
   ['settleFailures', 'playproof_settle_failures_total', 'Steps of settling that failed and are tried again'],
 ];
 
-export function serviceMetrics({ counters, inFlight, analytics, lags, viewAgeMs }: MetricSources): Registry {
+export function serviceMetrics({ counters, unread, inFlight, analytics, lags, viewAgeMs }: MetricSources): Registry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const gauge = (name: string, help: string, read: () => number | null): void => {
@@ -53,7 +55,7 @@ export function serviceMetrics({ counters, inFlight, analytics, lags, viewAgeMs 
       },
     });
   };
-  for (const [counter, name, help] of TOTALS) total(name, help, () => counters.get(counter));
+  for (const [counter, name, help] of TOTALS) total(name, help, () => counters.get(counter) + (unread?.get(counter) ?? 0));
   const waiting = lags?.journal ?? ((): number => counters.get('end') - counters.get('settled'));
   gauge('playproof_journal_lag_records', 'Journal records that are not settled yet', waiting);
   const unloaded = lags?.analytics ?? ((): number => Math.max(0, counters.get('settled') - (analytics().loadedOffset ?? 0)));
@@ -77,7 +79,7 @@ export function serviceMetrics({ counters, inFlight, analytics, lags, viewAgeMs 
     collect: () => {
       refused.reset();
       for (const code of CODE_NAMES) {
-        const count = counters.refused(code);
+        const count = counters.refused(code) + (unread?.refused(code) ?? 0);
         if (count > 0) refused.inc({ code }, count);
       }
     },

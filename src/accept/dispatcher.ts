@@ -5,7 +5,8 @@
 import path from 'node:path';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import type { Config } from '../config.ts';
-import type { Counters } from '../counters.ts';
+import { Counters } from '../counters.ts';
+import type { Code } from '../domain/codes.ts';
 import { REGISTRY_FILE } from '../registry/database.ts';
 import { Problem } from '../server/problem.ts';
 import type { JudgeWorkerData, RegistryPlace } from './judge-worker.ts';
@@ -65,6 +66,8 @@ export interface DispatcherEvents {
 }
 
 export class Dispatcher {
+  /** What was refused before a judge saw it. Counted apart: the shared counters have one writing thread, and it is not this one. */
+  readonly unread = new Counters();
   readonly #judges: { readonly worker: Worker; inFlight: number }[] = [];
   readonly #writer: WriterHandle;
   readonly #writerClosed = Promise.withResolvers<void>();
@@ -139,6 +142,12 @@ export class Dispatcher {
     const oldest = this.#waiting.values().next().value;
     const waitMs = oldest ? this.#pace.tooLong(this.#bytes, oldest.since, performance.now()) : null;
     if (waitMs !== null) throw overloaded(waitMs);
+  }
+
+  /** Counts a request that was refused before its logs were looked at: how many there were in a batch nobody knows. */
+  refusedUnread(code: Code, batch: boolean): void {
+    this.unread.addRefused(code, 1);
+    if (!batch) this.unread.add('notKept', 1);
   }
 
   /**

@@ -88,6 +88,7 @@ export class Recorder {
     for (const request of judged.requests) {
       if (request.problem) {
         this.#deps.counters.addRefused(request.problem.code as Code, 1);
+        if (!request.batch) this.#deps.counters.add('notKept', 1);
         pass.answers.problem(request.id, request.problem.status, request.problem.body);
       } else if (this.#isHeldUp(pass, request)) waiting.push(this.#later(pass, request));
       else together.push(request);

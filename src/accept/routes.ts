@@ -125,6 +125,7 @@ function admission(dispatcher: Dispatcher, batch: boolean) {
       dispatcher.admit(batch);
       done();
     } catch (error) {
+      if (error instanceof Problem) dispatcher.refusedUnread(error.code, batch);
       done(error instanceof Error ? error : new Error(String(error)));
     }
   };
@@ -138,7 +139,10 @@ async function take(
   batch: boolean,
 ): Promise<FastifyReply> {
   const stream = (request.body ?? request.raw) as IncomingMessage;
-  const body = await readBody(stream, batch ? MAX_BATCH_BYTES : MAX_LOG_BYTES, app.bodyBudget);
+  const body = await readBody(stream, batch ? MAX_BATCH_BYTES : MAX_LOG_BYTES, app.bodyBudget).catch((error: unknown) => {
+    if (error instanceof Problem) dispatcher.refusedUnread(error.code, batch);
+    throw error;
+  });
   const bytes = body.length;
   try {
     const header = request.headers['device-time'];
@@ -152,7 +156,9 @@ async function take(
     reply.header('content-type', answer.status < 300 ? 'application/json; charset=utf-8' : PROBLEM_TYPE);
     if (answer.status === 401) reply.header('www-authenticate', 'Signature');
     if (answer.status === 503) reply.header('retry-after', '2');
-    return reply.send(answer.body);
+    // As bytes: to a text Fastify adds a charset, which this type does not have (RFC 9457).
+    const isText = answer.status < 300 || typeof answer.body !== 'string';
+    return reply.send(isText ? answer.body : Buffer.from(answer.body));
   } finally {
     app.bodyBudget.give(bytes);
   }

@@ -9,6 +9,8 @@ export interface WriterEngines {
   readonly settled: SettledLogs;
   /** Called after every answered job: time to settle, to checkpoint, to bring the gauges up to date. */
   appended(): void;
+  /** Called when an append found no room. */
+  full(): void;
   /** Told by the HTTP thread, e.g. how far another process has settled. */
   told(message: WriterOrder): void;
   /** Settles what it settles itself, and closes the files. Nothing is appended any more. */

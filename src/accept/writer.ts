@@ -92,8 +92,9 @@ export class Writer {
     return this.#seen.has(logId);
   }
 
-  #recorderOn({ journal, settled }: WriterEngines): Recorder {
-    const full = seldom((error) => this.#note({ type: 'log', level: 'warn', message: messageOf(error) }));
+  #recorderOn(engines: WriterEngines): Recorder {
+    const { journal, settled } = engines;
+    const tell = seldom((error) => this.#note({ type: 'log', level: 'warn', message: messageOf(error) }));
     return new Recorder({
       journal,
       settled,
@@ -105,8 +106,9 @@ export class Writer {
         this.#note({ type: 'log', level: 'error', message: `asking the archive failed: ${messageOf(error)}` }),
       ),
       onJournalFailure: (error) => {
-        if (error instanceof JournalBroken) this.#note({ type: 'fatal', message: error.message });
-        else full(error);
+        if (error instanceof JournalBroken) return this.#note({ type: 'fatal', message: error.message });
+        engines.full();
+        tell(error);
       },
     });
   }

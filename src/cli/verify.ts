@@ -1,6 +1,8 @@
 /** `playproof verify EVIDENCE`: one play, verified offline. */
 import type { Command } from 'commander';
 import { DEFAULT_RULES } from '../domain/limits.ts';
+import { Problem } from '../server/problem.ts';
+import { parseStrictJson } from '../server/strict-json-body.ts';
 import { CommandFailed, EXIT_FAILED, EXIT_USAGE } from './errors.ts';
 import { readBounded } from './files.ts';
 
@@ -39,12 +41,13 @@ export function addVerify(program: Command): void {
     });
 }
 
+/** As strictly as a body: what is nested without end, or says the same member twice, is no evidence. */
 function parse(file: string): unknown {
-  const text = readBounded(file, MAX_EVIDENCE_BYTES).toString('utf8');
   try {
-    return JSON.parse(text);
-  } catch {
-    throw new CommandFailed(`${file} is not JSON; save the whole answer of GET /api/v1/playback-logs/{log_id}.`);
+    return parseStrictJson(readBounded(file, MAX_EVIDENCE_BYTES));
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    throw new CommandFailed(`${file}: ${error.detail} Save the whole answer of GET /api/v1/playback-logs/{log_id}.`);
   }
 }
 

@@ -9,6 +9,7 @@ import { consolePlugins } from '../console/plugins.ts';
 import { Counters } from '../counters.ts';
 import { assertNotMoved } from '../copy/moved-mark.ts';
 import { DataDirLock } from '../data-dir.ts';
+import { JOURNAL_STATES } from '../journal/journal-state.ts';
 import { DATABASE_FILE } from '../journal/sqlite-journal.ts';
 import { KeptLog } from '../journal/sqlite-kept-log.ts';
 import { ArchiveReader } from '../query/archive-reader.ts';
@@ -76,7 +77,12 @@ export async function composeEmbedded(surroundings: Surroundings): Promise<Compo
 
   const sendTimes = new SendTimes();
   const directory = new Directory(registry);
-  const metrics = serviceMetrics({ counters, inFlight: () => dispatcher.inFlight, analytics: () => analytics.status() });
+  const metrics = serviceMetrics({
+    counters,
+    unread: dispatcher.unread,
+    inFlight: () => dispatcher.inFlight,
+    analytics: () => analytics.status(),
+  });
   const ready = (): CheckResult => readiness(counters, analytics);
 
   return {
@@ -122,11 +128,12 @@ export async function composeEmbedded(surroundings: Surroundings): Promise<Compo
 function readiness(counters: Counters, analytics: EmbeddedAnalytics): CheckResult {
   const waiting = counters.get('end') - counters.get('settled');
   const settleOk = waiting < MAX_HEALTHY_BACKLOG;
+  const journalOk = JOURNAL_STATES[counters.get('journal')] === 'open';
   const { state, lastError } = analytics.status();
   return {
-    ok: settleOk,
+    ok: journalOk && settleOk,
     checks: {
-      journal: { ok: true },
+      journal: journalOk ? { ok: true } : { ok: false, detail: 'the journal takes no writes now: the disk is full' },
       settle: settleOk ? { ok: true } : { ok: false, detail: `${waiting} logs wait to be settled` },
       analytics: state === 'ready' && lastError === null ? { ok: true } : { ok: false, detail: lastError ?? `analytics is ${state}` },
     },

@@ -28,6 +28,8 @@ export const openCluster: OpenWriterEngines = async (surroundings) => {
     journal,
     settled: new SettledOrWaiting(archive, backlog),
     appended: () => counters.set('end', journal.end),
+    // The journal watches by itself whether its brokers take writes.
+    full: () => {},
     told: () => {},
     close: async () => {
       await archive.close();

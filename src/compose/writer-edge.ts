@@ -48,6 +48,7 @@ async function enginesOn(surroundings: WriterSurroundings, journal: SqliteJourna
       counters.set('end', journal.end);
       checkpoints.wrote(journal.takeWritten());
     },
+    full: () => disk.ranOut(),
     told: (order) => {
       if (order.type !== 'settled-up-to') return;
       settledUpTo = Math.max(settledUpTo, order.seq);

@@ -3,6 +3,7 @@ import type { OpenWriterEngines, WriterEngines, WriterSurroundings } from '../ac
 import { SqliteSettledLogs } from '../archive/sqlite-archive.ts';
 import { Checkpoints } from '../journal/checkpoints.ts';
 import { DiskSpace } from '../journal/disk-space.ts';
+import { JOURNAL_STATES } from '../journal/journal-state.ts';
 import { isDiskFull, SqliteJournal } from '../journal/sqlite-journal.ts';
 import { SettleLoop } from '../settle/settle-loop.ts';
 import { PositionLost } from '../settle/settlement.ts';
@@ -15,8 +16,10 @@ export async function openOnJournal(
   surroundings: WriterSurroundings,
   engines: (surroundings: WriterSurroundings, journal: SqliteJournal, disk: DiskSpace) => Promise<WriterEngines>,
 ): Promise<WriterEngines> {
+  const { counters } = surroundings;
   const { dataDir, diskReserveBytes } = surroundings.options;
-  const disk = new DiskSpace(dataDir, diskReserveBytes);
+  const state = (low: boolean): void => counters.set('journal', JOURNAL_STATES.indexOf(low ? 'refusing' : 'open'));
+  const disk = new DiskSpace(dataDir, diskReserveBytes, state);
   const journal = new SqliteJournal(dataDir, () => !disk.low);
   try {
     return await engines(surroundings, journal, disk);
@@ -60,6 +63,7 @@ async function enginesOn(surroundings: WriterSurroundings, journal: SqliteJourna
       checkpoints.wrote(journal.takeWritten());
       loop.nudge();
     },
+    full: () => disk.ranOut(),
     told: () => {},
     close: async () => {
       loop.stop();

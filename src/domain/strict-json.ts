@@ -91,16 +91,16 @@ function readEnvelope(envelope: Record<string, unknown>, text: string, start: nu
   if (bad !== undefined) return refuse('malformed', `The batch has a member with the name ${quote(bad)}; leave it out.`);
   if (found.count !== names.length) return refuse('malformed', 'The batch has the same member twice; send each member once.');
   const unknown = names.filter((name) => name !== 'logs' && name !== 'sent_at');
-  if (unknown.length > 0) {
-    const fields = unknown.map((name) => memberPointer('', name)).sort();
-    const only = fields.length > MAX_ENVELOPE_FIELDS ? ` (${fields.length}; the first ${MAX_ENVELOPE_FIELDS} are named)` : '';
-    return refuse('invalid_field', `A batch has only the members logs and sent_at; leave the others out${only}.`, fields);
-  }
   const sentAt = envelope['sent_at'] ?? null;
   if (typeof sentAt === 'string' && !sentAt.isWellFormed())
     return refuse('malformed', 'sent_at has half a surrogate pair; send a timestamp.');
   const logs = envelope['logs'];
-  const fields = [...(Array.isArray(logs) ? [] : ['/logs']), ...(sentAt === null || typeof sentAt === 'string' ? [] : ['/sent_at'])];
+  const wrong = [...(Array.isArray(logs) ? [] : ['/logs']), ...(sentAt === null || typeof sentAt === 'string' ? [] : ['/sent_at'])];
+  const fields = [...unknown.map((name) => memberPointer('', name)), ...wrong].sort();
+  if (unknown.length > 0) {
+    const only = unknown.length > MAX_ENVELOPE_FIELDS ? ` (${unknown.length}; the first ${MAX_ENVELOPE_FIELDS} are named)` : '';
+    return refuse('invalid_field', `A batch has only the members logs and sent_at; leave the others out${only}.`, fields);
+  }
   if (!Array.isArray(logs)) return refuse('invalid_field', `logs must be an array of 1 to ${maxLogs} playback logs.`, fields);
   if (sentAt !== null && typeof sentAt !== 'string') {
     return refuse('invalid_field', 'sent_at must be a timestamp such as 2026-11-20T09:30:00.000Z.', fields);

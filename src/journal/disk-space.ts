@@ -9,20 +9,37 @@ export class DiskSpace {
   readonly #directory: string;
   readonly #reserve: number;
   readonly #timer: NodeJS.Timeout;
-  /** Whether less than the reserve is free. */
-  low = false;
+  readonly #onLook: (low: boolean) => void;
+  #low = false;
 
-  constructor(directory: string, reserveBytes: number) {
+  /** @param onLook Told each second, and whenever room ran out, whether there is too little. */
+  constructor(directory: string, reserveBytes: number, onLook: (low: boolean) => void = () => {}) {
     this.#directory = directory;
     this.#reserve = reserveBytes;
-    this.look();
-    this.#timer = setInterval(() => this.look(), EVERY_MS);
+    this.#onLook = onLook;
+    this.#look();
+    this.#timer = setInterval(() => this.#look(), EVERY_MS);
     this.#timer.unref();
   }
 
-  look(): void {
+  /** Whether less than the reserve is free. */
+  get low(): boolean {
+    return this.#low;
+  }
+
+  /** A write found no room, whatever the file system says of its free blocks (a quota, a reserve of its own): low until the next look. */
+  ranOut(): void {
+    this.#set(true);
+  }
+
+  #look(): void {
     const { bavail, blocks, bsize } = statfsSync(this.#directory);
-    this.low = bavail * bsize < Math.min(this.#reserve, blocks * bsize * MAX_PART);
+    this.#set(bavail * bsize < Math.min(this.#reserve, blocks * bsize * MAX_PART));
+  }
+
+  #set(low: boolean): void {
+    this.#low = low;
+    this.#onLook(low);
   }
 
   close(): void {

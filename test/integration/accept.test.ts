@@ -168,6 +168,25 @@ describe('a batch', () => {
   });
 });
 
+test('refusals of single logs are problem documents by exactly that type, and all are counted', async () => {
+  const refused = async (code: string): Promise<number> => {
+    const { text } = await call(service, '/metrics');
+    return Number(new RegExp(`^playproof_logs_refused_total\\{code="${code}"\\} (\\d+)$`, 'm').exec(text)?.[1] ?? 0);
+  };
+  const notKept = async (): Promise<number> =>
+    Number(/^playproof_refusals_not_kept_total (\d+)$/m.exec((await call(service, '/metrics')).text)?.[1]);
+  for (const [code, body] of [
+    ['too_large', `"${'x'.repeat(20_000)}"`],
+    ['malformed', '{'],
+    ['unknown_device', play(makeWorld(1)).body],
+  ] as const) {
+    const before = [await refused(code), await notKept()] as const;
+    const answer = await send(service, body);
+    expect([answer.json.code, answer.headers.get('content-type')]).toEqual([code, 'application/problem+json']);
+    expect([await refused(code), await notKept()]).toEqual(before.map((count) => count + 1));
+  }
+});
+
 describe('the send time', () => {
   test.each([-11, 11])('%i minutes off: 422 clock_skew with the server time, nothing is judged', async (minutes) => {
     const { body } = play(world);

@@ -72,6 +72,8 @@ test.skipIf(!mountable).each([
   expect([answer.status, answer.json.code, answer.json.retryable]).toEqual([503, 'unavailable', true]);
   expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
   expect((await call(service, '/health/live')).status).toBe(200);
+  const unready = await call(service, '/health/ready');
+  expect([unready.status, unready.json.checks.journal]).toEqual([503, { ok: false, detail: expect.stringMatching(/disk is full/) }]);
   expect((await readFeed(service)).copies.length).toBeGreaterThanOrEqual(50);
 
   freeDisk(data());
@@ -79,5 +81,6 @@ test.skipIf(!mountable).each([
   await load.stop();
   await load.drain(url);
   await load.sendGood(url, 10);
+  await expect.poll(async () => (await call(url, '/health/ready')).status).toBe(200);
   expect(await differences(service, load.ledger)).toEqual([]);
 });

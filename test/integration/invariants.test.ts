@@ -169,6 +169,26 @@ test('I4: what is refused is kept or counted: unproven refusals of a screen with
   expect(text).toMatch(/playproof_refusals_not_kept_total [78]\n/);
 });
 
+test('I5: what was accepted and settled is a duplicate for ever, whatever the registry says by then', async () => {
+  await start();
+  await importWorld(service, world);
+  const log = play(world);
+  const { json: first } = await send(service, log.body);
+  expect(first.outcome).toBe('accepted');
+  await waitComplete(service);
+  const { content_id: contentId, duration_expected: duration } = JSON.parse(log.body) as { content_id: string; duration_expected: number };
+  const changed = { method: 'PUT', body: { duration: duration + 5 } };
+  expect((await call(service, `/api/v1/contents/${contentId}`, changed)).status).toBe(200);
+  // Nothing is remembered by the process any more.
+  await restart();
+  await waitComplete(service);
+  const again = await send(service, log.body);
+  expect([again.status, again.json]).toEqual([200, { ...first, outcome: 'duplicate' }]);
+  expect((await send(service, play(world).body)).json.code).toBe('duration_inconsistent');
+  await waitComplete(service);
+  expect((await readPages(service, '/api/v1/quarantine')).map(({ code }) => code)).toEqual(['duration_inconsistent']);
+});
+
 test('I5: the time of receipt is taken once: an outage of two days behind it changes nothing', async () => {
   // The age is measured at receipt; with a bound of a minute, a restart after more than that is the outage.
   const env = { ...KEEP_ALL, PLAYPROOF_MAX_AGE_SECONDS: '60' };

@@ -145,6 +145,9 @@ describe('keys', () => {
     expect((await send(service, newLog.body)).json.code).toBe('invalid_signature');
     const keys = `/api/v1/devices/${deviceId}/keys`;
     expect((await call(service, keys, { body: keyBody(nextKey, { valid_from: ago(HOUR_MS) }) })).status).toBe(201);
+    // Some clients name a type of every request, also of one without a body.
+    const empty = { method: 'DELETE', headers: { 'content-type': 'application/json' } } as const;
+    expect((await call(service, '/api/v1/campaigns/00000000-0000-4000-8000-0000000000ff', empty)).json.code).toBe('not_found');
     const revoked = await call(service, `${keys}/k1/revoke`, { body: { at: ago(HOUR_MS) } });
     expect(revoked.status).toBe(200);
     expect((await send(service, newLog.body)).status).toBe(202);

@@ -163,3 +163,16 @@ describe('conformance', () => {
     expect(stderr).toMatch(/^playproof: .*(no vectors file|not JSON)/);
   });
 });
+
+test.each([
+  ['nested without end', `{"log":${'['.repeat(100_000)}${']'.repeat(100_000)}}`],
+  ['that says a member twice', '{"log":{},"log":{}}'],
+  ['that is no JSON', 'log'],
+])('verify: a file %s is refused with a sentence', async (_what, text) => {
+  const file = path.join(dir, 'evidence.json');
+  writeFileSync(file, text);
+  const { code, stdout, stderr } = await playproof(['verify', file], { env });
+  expect([code, stdout]).toEqual([1, '']);
+  expect(stderr).toContain('Save the whole answer of GET /api/v1/playback-logs/{log_id}.');
+  expect(stderr).not.toMatch(/stack|^\s+at /m);
+});

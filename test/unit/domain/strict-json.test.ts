@@ -275,6 +275,7 @@ describe('the envelope of a batch', () => {
     ['a send time that is no text', '{"logs":[{}],"sent_at":1}', { code: 'invalid_field', fields: ['/sent_at'] }],
     ['two faults', '{"sent_at":{}}', { code: 'invalid_field', fields: ['/logs', '/sent_at'] }],
     ['unknown members', '{"z":1,"logs":[{}],"a/~b":2}', { code: 'invalid_field', fields: ['/a~1~0b', '/z'] }],
+    ['several faults at once', '{"sent_at":{},"logs":3,"x":1}', { code: 'invalid_field', fields: ['/logs', '/sent_at', '/x'] }],
     ['a member twice', '{"logs":[{}],"logs":[{}]}', { code: 'malformed' }],
     ['a member twice, escaped', '{"logs":[{}],"\\u006cogs":[{}]}', { code: 'malformed' }],
     ['a reserved name', '{"logs":[{}],"__proto__":1}', { code: 'malformed' }],
@@ -307,7 +308,7 @@ describe('the envelope of a batch', () => {
   it('survives nesting that would overflow a stack', () => {
     const depth = MAX_BATCH_BYTES / 2;
     expect(refusal('['.repeat(depth))).toEqual({ code: 'malformed' });
-    expect(refusal('{"a":'.repeat(100_000) + '1' + '}'.repeat(100_000))).toEqual({ code: 'invalid_field', fields: ['/a'] });
+    expect(refusal('{"a":'.repeat(100_000) + '1' + '}'.repeat(100_000))).toEqual({ code: 'invalid_field', fields: ['/a', '/logs'] });
     const [deep, beside] = batch(`[${nested('1', depth - 10)},{}]`);
     expect(deep?.fault?.code).toBe('too_large');
     expect(beside?.fault).toBeNull();
