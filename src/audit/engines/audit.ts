@@ -152,11 +152,11 @@ async function compare(input: EngineAuditInput, start: Start, collected: Collect
   const { journalId } = journal;
   const settled = (partition: number): number | null => nextOf(before, `${journalId}/${partition}`);
   const read = { collected, findings, progress };
-  const { waiting, retained } = await checkJournal({ ...read, journal, ranges: journalRanges, settled, archive });
+  const { waiting, retained, ranges } = await checkJournal({ ...read, journal, ranges: journalRanges, settled, archive });
   const { plays, published } = await readFeed(feed, feedRanges, read);
   const rows = await readAnalytics(analytics, read);
   const after = await feed.positions();
-  checkSettled({ journalId, ranges: journalRanges, before, after, published }, findings);
+  checkSettled({ journalId, ranges, before, after, published }, findings);
   const cut: Cut = {
     topic: feed.topic,
     journalId,

@@ -26,6 +26,11 @@ export interface JournalCounts {
   retained: number;
 }
 
+export interface JournalReading extends JournalCounts {
+  /** As far as they were seen to begin meanwhile: before `low` nothing may be that was not settled (settled.ts). */
+  readonly ranges: readonly PartitionRange[];
+}
+
 interface Sought {
   readonly key: QuarantineKey;
   readonly position: string;
@@ -34,17 +39,19 @@ interface Sought {
 
 const LOOK_UP = 500;
 
-export async function checkJournal(options: JournalCheckOptions): Promise<JournalCounts> {
+export async function checkJournal(options: JournalCheckOptions): Promise<JournalReading> {
   const { journal, ranges, settled, findings, progress } = options;
-  const counts = { waiting: 0, retained: 0 };
+  const counts: JournalCounts = { waiting: 0, retained: 0 };
+  const read: PartitionRange[] = [];
   const sought: Sought[] = [];
   const total = ranges.reduce((sum, { low, end }) => sum + end - low, 0);
   for (const range of ranges) {
     const next = settled(range.partition) ?? range.low;
-    let expected: number | null = null;
+    let expected = range.low;
+    let low = range.low;
     for await (const { offset, bytes } of journal.records(range)) {
       const position = `${journal.journalId}/${range.partition}/${offset}`;
-      if (expected !== null) gap(expected, offset, range.partition, options);
+      if (offset > expected) low = await gap(expected, offset, range.partition, options);
       expected = offset + 1;
       if (offset < next) {
         counts.retained += 1;
@@ -56,21 +63,29 @@ export async function checkJournal(options: JournalCheckOptions): Promise<Journa
       if (sought.length >= LOOK_UP) await lookUp(sought, options);
       progress.at('journal record', counts.waiting + counts.retained, total);
     }
-    // Without any record left, all of them may have been settled and removed meanwhile.
-    if (expected !== null) gap(expected, range.end, range.partition, options);
+    if (range.end > expected) low = await gap(expected, range.end, range.partition, options);
+    read.push({ ...range, low });
   }
   await lookUp(sought, options);
-  return counts;
+  return { ...counts, ranges: read };
 }
 
-/** The journal has no gaps: every offset up to its end was acknowledged, or refused and journalled. */
-function gap(expected: number, found: number, partition: number, { journal, findings }: JournalCheckOptions): void {
-  if (found <= expected) return;
-  findings.add(
-    'journal_gap',
-    { position: `${journal.journalId}/${partition}/${expected}` },
-    `nothing stands at the offsets ${expected} to ${found - 1}`,
-  );
+/**
+ * The journal has no gaps: every offset up to its end was acknowledged, or refused and journalled. Only its beginning goes, when it was
+ * settled, and that may overtake the reading.
+ *
+ * @returns where the journal begins now.
+ */
+async function gap(expected: number, found: number, partition: number, { journal, findings }: JournalCheckOptions): Promise<number> {
+  const low = await journal.low(partition);
+  const from = Math.max(expected, low);
+  if (from < found)
+    findings.add(
+      'journal_gap',
+      { position: `${journal.journalId}/${partition}/${from}` },
+      `nothing stands at the offsets ${from} to ${found - 1}`,
+    );
+  return low;
 }
 
 interface Place {

@@ -15,6 +15,7 @@ export class EdgeJournalCopy implements EngineJournal {
   readonly #db: DatabaseSync;
   readonly #markFile: string;
   readonly #rows: StatementSync;
+  #low = 0;
 
   /** @param file `playproof.db`. @throws AuditImpossible where it is no journal. */
   constructor(file: string, markFile: string) {
@@ -48,7 +49,13 @@ export class EdgeJournalCopy implements EngineJournal {
     const { end, low } = this.#db
       .prepare("SELECT positions.seq + 1 AS end, (SELECT min(seq) FROM journal) AS low FROM positions WHERE name = 'end'")
       .get() as { end: number; low: number | null };
-    return Promise.resolve([{ partition: 0, low: low ?? end, end }]);
+    this.#low = low ?? end;
+    return Promise.resolve([{ partition: 0, low: this.#low, end }]);
+  }
+
+  /** As of the moment that is read: what is removed later is read all the same. */
+  low(): Promise<number> {
+    return Promise.resolve(this.#low);
   }
 
   async *records({ low, end }: PartitionRange): AsyncIterable<JournalRecordRead> {

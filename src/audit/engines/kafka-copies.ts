@@ -79,6 +79,10 @@ export class KafkaJournalCopy implements EngineJournal {
     return rangesOf(this.#reader, this.#topic);
   }
 
+  async low(partition: number): Promise<number> {
+    return (await this.#reader.range(this.#topic, partition)).low;
+  }
+
   async *records({ partition, low, end }: PartitionRange): AsyncIterable<JournalRecordRead> {
     for (let from = low; from < end; ) {
       try {
@@ -90,9 +94,9 @@ export class KafkaJournalCopy implements EngineJournal {
       } catch (error) {
         if ((error as Partial<KafkaError>).code !== AUTO_OFFSET_RESET) throw error;
         // Settled records were removed while we read: it goes on where the journal begins now.
-        const now = await this.#reader.range(this.#topic, partition);
-        if (now.low <= from) throw error;
-        from = now.low;
+        const now = await this.low(partition);
+        if (now <= from) throw error;
+        from = now;
       }
     }
   }

@@ -49,6 +49,8 @@ export interface EngineJournal {
   /** What was noted beside the journal about how far it is durable, where something is. Asked before `ranges`. @throws Error when it is damaged. */
   durableEnd(): number | null;
   ranges(): Promise<readonly PartitionRange[]>;
+  /** The first offset that `records` can read now: what lies before it was removed, as settling does. It never moves back. */
+  low(partition: number): Promise<number>;
   /** Records of the range, in order. Those at its beginning may be gone by now, because they were settled. */
   records(range: PartitionRange): AsyncIterable<JournalRecordRead>;
 }

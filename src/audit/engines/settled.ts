@@ -33,7 +33,7 @@ export function nextOf({ next, begun }: ReadPositions, partition: string): numbe
 
 export interface SettledFacts {
   readonly journalId: string;
-  /** Asked between `before` and the feed. */
+  /** Asked between `before` and the feed; `low` perhaps once more while the journal was read. */
   readonly ranges: readonly PartitionRange[];
   readonly before: ReadPositions;
   /** Asked after the feed was read. */
