@@ -41,6 +41,8 @@ export interface AuditResult {
     readonly quarantine: number;
     /** Plays whose signature and verdict were proven again. */
     readonly proven: number;
+    /** Plays whose signature was proven again, and whose verdict an earlier version of the rules gave. */
+    readonly older_rules: number;
   };
   /** How many of each kind, also those that are not listed. */
   readonly found: Readonly<Partial<Record<Kind, number>>>;
@@ -57,7 +59,7 @@ export async function audit(input: AuditInput): Promise<AuditResult> {
   const feeds = await input.analytics.loaded();
   const mark = markOf(input, findings);
   const positions = checkPositions(copies.positions(), mark, feeds, findings);
-  const counts = { plays: 0, owners: 0, analytics_rows: 0, waiting: 0, quarantine: 0, proven: 0 };
+  const counts = { plays: 0, owners: 0, analytics_rows: 0, waiting: 0, quarantine: 0, proven: 0, older_rules: 0 };
   if (positions) {
     const { settle, loaded } = positions;
     const analytics = new AnalyticsCheck({ copy: input.analytics, archive: copies, findings, loaded });

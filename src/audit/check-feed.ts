@@ -38,13 +38,14 @@ export interface FeedCheckOptions {
 }
 
 export interface FeedCounts {
-  readonly plays: number;
-  readonly proven: number;
+  plays: number;
+  proven: number;
+  older_rules: number;
 }
 
 export async function checkFeed(options: FeedCheckOptions): Promise<FeedCounts> {
   const { settle, analytics, progress } = options;
-  const counts = { plays: 0, proven: 0 };
+  const counts: FeedCounts = { plays: 0, proven: 0, older_rules: 0 };
   // Analytics from 0 on, where nothing may stand; places begin with 1.
   for (let from = 0; from <= settle; from += analytics.span) {
     const until = Math.min(settle, from + analytics.span - 1);
@@ -67,7 +68,7 @@ export async function checkFeed(options: FeedCheckOptions): Promise<FeedCounts> 
 interface Seen {
   readonly plays: Map<number, AuditedPlay>;
   readonly unread: Set<number>;
-  readonly counts: { plays: number; proven: number };
+  readonly counts: FeedCounts;
 }
 
 function checkPlace(place: JournalPlace, { findings, sample, keyOf, rules }: FeedCheckOptions, seen: Seen): void {
@@ -88,9 +89,9 @@ function checkPlace(place: JournalPlace, { findings, sample, keyOf, rules }: Fee
   if (owner === null) findings.add('owner_missing', at, 'it is in the feed, and the archive does not find it by its log_id');
   else if (owner !== seq) findings.add('record_doubled', at, `its owner stands at position ${owner}`);
   if (!sample.takes(seq)) return;
-  const doubts = recheck(play, keyOf, rules);
+  const { doubts, older } = recheck(play, keyOf, rules);
   for (const { kind: doubt, detail } of doubts) findings.add(doubt, at, detail);
-  if (doubts.length === 0) seen.counts.proven += 1;
+  if (doubts.length === 0) seen.counts[older ? 'older_rules' : 'proven'] += 1;
 }
 
 /** Null where the record is damaged, which is told. */

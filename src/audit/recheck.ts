@@ -1,4 +1,7 @@
-/** A stored play proven again from its signed bytes: canonical form, hash, fields, signature by the registered key, verdict. */
+/**
+ * A stored play proven again from its signed bytes: canonical form, hash, fields, signature by the registered key, and the verdict by
+ * every rule that needs nothing but the play itself (5, 6, 8, and 7 without the catalogue).
+ */
 import { contentHashOf } from '../domain/canonical-json.ts';
 import { canonicalText } from '../domain/canonical-value.ts';
 import { classify } from '../domain/classification.ts';
@@ -7,6 +10,7 @@ import { distanceM } from '../domain/geo.ts';
 import { RULE_VERSION, type RuleSettings } from '../domain/limits.ts';
 import type { Play } from '../domain/play.ts';
 import { type DecodedLog, decodeLog } from '../domain/playback-log.ts';
+import { checkDistance, checkDurations, checkTime } from '../domain/rules.ts';
 import { verifySignature } from '../domain/signature.ts';
 import { parseStrictJson } from '../server/strict-json-body.ts';
 import type { Kind } from './findings.ts';
@@ -22,8 +26,20 @@ export type KeyLookup = (deviceId: string, keyId: string) => DeviceKey | null;
 /** The service keeps 0.1 m. */
 const DISTANCE_TOLERANCE_M = 0.0501;
 
-/** Each way in which the play is not what it says; nothing to answer means that it is proven. */
-export function recheck(play: Play, keyOf: KeyLookup, rules: RuleSettings): Doubt[] {
+export interface Recheck {
+  /** Each way in which the play is not what it says. */
+  readonly doubts: readonly Doubt[];
+  /** It was judged by an earlier version of the rules, which this program has no more: without doubts, all is proven but the verdict. */
+  readonly older: boolean;
+}
+
+/** @param rules The thresholds that are set now; no play tells those that it was judged by. @param version Of the rules of this program. */
+export function recheck(play: Play, keyOf: KeyLookup, rules: RuleSettings, version = RULE_VERSION): Recheck {
+  const older = play.ruleVersion > 0 && play.ruleVersion < version;
+  return { doubts: doubtsOf(play, keyOf, rules, version), older };
+}
+
+function doubtsOf(play: Play, keyOf: KeyLookup, rules: RuleSettings, version: number): Doubt[] {
   const hash = contentHashOf(play.canonical);
   if (hash !== play.contentHash) return [unproven(`its signed bytes have the hash ${hash}, stored is ${play.contentHash}`)];
   const signed = parse(play.canonical);
@@ -33,7 +49,7 @@ export function recheck(play: Play, keyOf: KeyLookup, rules: RuleSettings): Doub
   const decoded = decodeLog({ ...signed, signature }, { ...rules, requireScreenshot: false });
   if (!decoded.ok) return [unproven(`its signed bytes are no playback log: ${decoded.detail}`)];
   const { log } = decoded;
-  return [...proofOf(play, log, keyOf), ...verdictOf(play, log, rules)];
+  return [...proofOf(play, log, keyOf), ...fieldsOf(play, log), ...verdictOf(play, log, rules, version)];
 }
 
 function unproven(detail: string): Doubt {
@@ -72,19 +88,21 @@ function verifies(key: DeviceKey, play: Play): boolean {
   }
 }
 
-/** What was signed against what is stored beside it, and the verdict computed again. */
-function verdictOf(play: Play, log: DecodedLog, rules: RuleSettings): Doubt[] {
-  if (play.ruleVersion !== RULE_VERSION)
-    return [
-      { kind: 'verdict_differs', detail: `it was judged by version ${play.ruleVersion} of the rules, this program knows ${RULE_VERSION}` },
-    ];
-  const verdict = classify(log.reportedStatus, log.durationActualMs, log.durationExpectedMs, rules, true);
-  // Content outside of the catalogue may be made not billable by a setting; the other way round there is no excuse.
-  const billable = play.billable || play.contentKnown ? verdict.billable : false;
-  const metres = log.location === null ? null : distanceM(log.location, play.storeLocation);
-  const near =
-    metres === null || play.distanceM === null ? metres === play.distanceM : Math.abs(metres - play.distanceM) <= DISTANCE_TOLERANCE_M;
-  const pairs: readonly (readonly [name: string, stored: unknown, is: unknown])[] = [
+type Pair = readonly [name: string, stored: unknown, is: unknown];
+
+function differences(pairs: readonly Pair[]): Doubt[] {
+  return pairs
+    .filter(([, stored, is]) => stored !== is)
+    .map(([name, stored, is]) => differs(`${name} is stored as ${told(stored)} and comes to ${told(is)}`));
+}
+
+function differs(detail: string): Doubt {
+  return { kind: 'verdict_differs', detail };
+}
+
+/** What was signed against what is stored beside it. */
+function fieldsOf(play: Play, log: DecodedLog): Doubt[] {
+  return differences([
     ['log_id', play.logId, log.logId],
     ['device_id', play.deviceId, log.deviceId],
     ['campaign_id', play.campaignId, log.campaignId],
@@ -94,13 +112,32 @@ function verdictOf(play: Play, log: DecodedLog, rules: RuleSettings): Doubt[] {
     ['duration_actual', play.durationActualMs, log.durationActualMs],
     ['duration_expected', play.durationExpectedMs, log.durationExpectedMs],
     ['reported_status', play.reportedStatus, log.reportedStatus],
-    ['status', play.status, verdict.status],
-    ['billable', play.billable, billable],
-    ['distance_m', near ? metres : play.distanceM, metres],
+  ]);
+}
+
+/** The verdict computed again. An earlier version of the rules may have decided otherwise, a later one cannot be known. */
+function verdictOf(play: Play, log: DecodedLog, rules: RuleSettings, version: number): Doubt[] {
+  const { ruleVersion } = play;
+  if (ruleVersion < 1 || ruleVersion > version)
+    return [differs(`it was judged by version ${ruleVersion} of the rules, this program knows ${version}`)];
+  if (ruleVersion < version) return [];
+  const verdict = classify(log.reportedStatus, log.durationActualMs, log.durationExpectedMs, rules, true);
+  // Content outside of the catalogue may be made not billable by a setting; the other way round there is no excuse.
+  const billable = play.billable || play.contentKnown ? verdict.billable : false;
+  const metres = log.location === null ? null : distanceM(log.location, play.storeLocation);
+  const near =
+    metres === null || play.distanceM === null ? metres === play.distanceM : Math.abs(metres - play.distanceM) <= DISTANCE_TOLERANCE_M;
+  const refusals = [checkTime(log, { receivedAt: play.receivedAt, rules }), checkDurations(log, null), checkDistance(metres, rules)];
+  return [
+    ...differences([
+      ['status', play.status, verdict.status],
+      ['billable', play.billable, billable],
+      ['distance_m', near ? metres : play.distanceM, metres],
+    ]),
+    ...refusals
+      .filter((fault) => fault !== null)
+      .map(({ code, detail }) => differs(`by the thresholds that are set now it is refused, ${code}: ${detail}`)),
   ];
-  return pairs
-    .filter(([, stored, is]) => stored !== is)
-    .map(([name, stored, is]) => ({ kind: 'verdict_differs', detail: `${name} is stored as ${told(stored)} and comes to ${told(is)}` }));
 }
 
 function told(value: unknown): string {

@@ -14,9 +14,14 @@ export function summaryOf({ clean, positions, counts, found, findings }: AuditRe
   lines.push(
     `${counts.plays} plays in the feed, ${counts.owners} in the archive, ${counts.analytics_rows} rows of analytics compared, ` +
       `${counts.quarantine} refusals in quarantine, ${counts.waiting} records waiting to be settled; ` +
-      `${counts.proven} signatures and verdicts proven again`,
+      provenText(counts),
   );
   return [...lines, ...closingLines(clean, found)].join('\n');
+}
+
+export function provenText({ proven, older_rules }: Pick<AuditResult['counts'], 'proven' | 'older_rules'>): string {
+  const older = older_rules === 0 ? '' : `, ${older_rules} signatures whose verdicts an earlier version of the rules gave`;
+  return `${proven} signatures and verdicts proven again${older}`;
 }
 
 export function findingLines(findings: readonly Finding[]): string[] {

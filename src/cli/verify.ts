@@ -12,6 +12,8 @@ const MAX_KEY_BYTES = 16 * 1024;
 interface Options {
   readonly key?: string;
   readonly completionThreshold?: number;
+  readonly maxAhead?: number;
+  readonly maxAge?: number;
   readonly maxDistance?: number;
 }
 
@@ -22,6 +24,8 @@ export function addVerify(program: Command): void {
     .argument('<evidence>', 'file with the answer of GET /api/v1/playback-logs/{log_id}')
     .option('--key <pem>', "file with the device's public key (SPKI PEM) from a source you trust; the evidence must be of this key")
     .option('--completion-threshold <number>', 'where the service was not set to 0.8', numberBetween(0, 1))
+    .option('--max-ahead <seconds>', 'where the service was not set to 600', numberBetween(0, 86_400))
+    .option('--max-age <seconds>', 'where the service was not set to 86400', numberBetween(60, 31_536_000))
     .option('--max-distance <metres>', 'where the service was not set to 5000', numberBetween(0, 20_100_000))
     .action(async (file: string, options: Options) => {
       const { verifyEvidence } = await import('../query/verify-evidence.ts');
@@ -31,6 +35,8 @@ export function addVerify(program: Command): void {
         rules: {
           ...DEFAULT_RULES,
           completionThreshold: options.completionThreshold ?? DEFAULT_RULES.completionThreshold,
+          maxAheadMs: options.maxAhead === undefined ? DEFAULT_RULES.maxAheadMs : options.maxAhead * 1000,
+          maxAgeMs: options.maxAge === undefined ? DEFAULT_RULES.maxAgeMs : options.maxAge * 1000,
           maxDistanceM: options.maxDistance ?? DEFAULT_RULES.maxDistanceM,
         },
       });

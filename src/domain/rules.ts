@@ -80,9 +80,11 @@ export function judge(log: DecodedLog, facts: FactSource, context: JudgeContext)
   };
 }
 
-interface Fault {
+/** What a rule has against a log. */
+export interface Fault {
   readonly code: Code;
   readonly detail: string;
+  /** It rests on the registry. */
   readonly rests: boolean;
 }
 
@@ -107,7 +109,7 @@ function disabled(log: DecodedLog): Fault {
 }
 
 /** Rules 5 and 6; exactly on the bound is inside. */
-function checkTime(log: DecodedLog, { receivedAt, rules }: JudgeContext): Fault | null {
+export function checkTime(log: DecodedLog, { receivedAt, rules }: Pick<JudgeContext, 'receivedAt' | 'rules'>): Fault | null {
   const ahead = log.endedAt - receivedAt;
   if (ahead > rules.maxAheadMs) {
     const detail = `ended_at lies ${seconds(ahead)} after the receipt at ${formatInstant(receivedAt)}, and ${seconds(rules.maxAheadMs)} are allowed; set the clock of the device.`;
@@ -120,8 +122,8 @@ function checkTime(log: DecodedLog, { receivedAt, rules }: JudgeContext): Fault 
   return null;
 }
 
-/** Rule 7. What the log says of itself comes first: that cannot change with the registry. */
-function checkDurations(log: DecodedLog, content: ContentFacts | null): Fault | null {
+/** Rule 7. What the log says of itself comes first: that cannot change with the registry. @param content Null: only that. */
+export function checkDurations(log: DecodedLog, content: ContentFacts | null): Fault | null {
   const span = log.endedAt - log.startedAt;
   if (span < 0) return inconsistent(`ended_at lies ${seconds(-span)} before started_at; send the times of the play in their order.`, false);
   if (log.durationActualMs > span + DURATION_TOLERANCE_MS) {
@@ -144,7 +146,7 @@ function inconsistent(detail: string, rests: boolean): Fault {
 }
 
 /** Rule 8, on the distance as computed; only what is recorded is rounded. */
-function checkDistance(distance: number | null, rules: RuleSettings): Fault | null {
+export function checkDistance(distance: number | null, rules: RuleSettings): Fault | null {
   if (distance === null || distance <= rules.maxDistanceM) return null;
   // Rounded up, so that the sentence never says that the bound itself was too far.
   const detail = `The location lies ${Math.ceil(distance * 10) / 10} m from the store of the device, and ${rules.maxDistanceM} m are allowed; correct the GPS, or the store that the device is assigned to.`;

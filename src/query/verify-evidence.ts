@@ -11,6 +11,7 @@ import { distanceM } from '../domain/geo.ts';
 import { DEFAULT_RULES, RULE_VERSION, type RuleSettings } from '../domain/limits.ts';
 import { completionOf } from '../domain/play.ts';
 import { type DecodedLog, decodeLog } from '../domain/playback-log.ts';
+import { checkDistance, checkDurations, checkTime, type Fault } from '../domain/rules.ts';
 import { inspectPublicKey, verifySignature } from '../domain/signature.ts';
 import { parseTimestamp } from '../domain/timestamp.ts';
 import { parseStrictJson } from '../server/strict-json-body.ts';
@@ -147,10 +148,20 @@ function checkVerdict({ verdict, enrichment }: Evidence, log: DecodedLog, rules:
     verdict.billable === billable || excused,
     `comes to ${billable ? 'billable' : 'not billable'}, the file says ${told(verdict.billable)}`,
   );
-  checkDistance(verdict.distance_m, enrichment.store_location, log.location, rules, check);
+  checkReceipt(verdict.received_at, log, rules, check);
+  const inconsistent = checkDurations(log, null);
+  check('durations', inconsistent === null, inconsistent?.detail ?? 'what was played fits between started_at and ended_at');
+  checkPlace(verdict.distance_m, enrichment.store_location, log.location, rules, check);
 }
 
-function checkDistance(said: unknown, storeAt: unknown, playedAt: GeoPoint | null, rules: RuleSettings, check: Checker): void {
+/** Rules 5 and 6. */
+function checkReceipt(said: unknown, log: DecodedLog, rules: RuleSettings, check: Checker): void {
+  const receivedAt = instant(said);
+  const fault: Fault | null = receivedAt === null ? null : checkTime(log, { receivedAt, rules });
+  check('time', receivedAt !== null && fault === null, fault?.detail ?? `received at ${told(said ?? 'no time that it says')}`);
+}
+
+function checkPlace(said: unknown, storeAt: unknown, playedAt: GeoPoint | null, rules: RuleSettings, check: Checker): void {
   if (playedAt === null) {
     check('distance', said === null || said === undefined, 'the log has no location');
     return;
@@ -164,7 +175,7 @@ function checkDistance(said: unknown, storeAt: unknown, playedAt: GeoPoint | nul
   // The service writes it down to 0.1 m.
   check(
     'distance',
-    near(said, metres, 0.0501) && metres <= rules.maxDistanceM,
+    near(said, metres, 0.0501) && checkDistance(metres, rules) === null,
     `${Math.round(metres * 10) / 10} m from the store, the file says ${told(said)}`,
   );
 }

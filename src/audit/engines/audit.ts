@@ -74,6 +74,8 @@ export interface EngineCounts {
   readonly quarantine: number;
   /** Plays whose signature and verdict were proven again. */
   readonly proven: number;
+  /** Plays whose signature was proven again, and whose verdict an earlier version of the rules gave. */
+  readonly older_rules: number;
 }
 
 export interface EngineAuditResult {

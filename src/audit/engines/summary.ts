@@ -1,5 +1,5 @@
 /** The result of a distributed audit for a person. */
-import { closingLines, findingLines } from '../summary.ts';
+import { closingLines, findingLines, provenText } from '../summary.ts';
 import type { EngineAuditResult } from './audit.ts';
 
 export function engineSummaryOf({ clean, positions, counts, found, findings }: EngineAuditResult): string {
@@ -11,7 +11,7 @@ export function engineSummaryOf({ clean, positions, counts, found, findings }: E
     `feed ${feed.topic}: ${feed.partitions.map(({ partition, loaded, end }) => `partition ${partition} loaded up to ${loaded} of ${end}`).join(', ')}${lag === 0 ? '' : `; analytics is behind by at most ${lag}`}`,
     `${counts.plays} plays in the feed, ${counts.owners} in the archive, ${counts.analytics_rows} rows of analytics, ` +
       `${counts.quarantine} refusals in quarantine, ${counts.waiting} records waiting to be settled, ${counts.retained} settled records still in the journal; ` +
-      `${counts.proven} signatures and verdicts proven again`,
+      provenText(counts),
   ];
   if (counts.in_flight > 0) lines.push(`${counts.in_flight} archived logs were not published yet: no fault`);
   if (counts.not_retained > 0) lines.push(`${counts.not_retained} archived logs are not in the feed, which no longer has its beginning`);

@@ -41,6 +41,7 @@ export interface WalkCounts {
   /** Settled, and no longer or never in a feed that lost its beginning. */
   not_retained: number;
   proven: number;
+  older_rules: number;
 }
 
 /** Archived logs read at once: some 2 MB. */
@@ -79,7 +80,7 @@ function nextOf(groups: Iterator<LogGroup>): LogGroup | null {
 }
 
 class Walk {
-  readonly counts: WalkCounts = { owners: 0, in_flight: 0, not_retained: 0, proven: 0 };
+  readonly counts: WalkCounts = { owners: 0, in_flight: 0, not_retained: 0, proven: 0, older_rules: 0 };
   readonly #options: WalkOptions;
   /** Of this page. */
   #sampled: Play[] = [];
@@ -130,10 +131,10 @@ class Walk {
     const sampled = this.#sampled.splice(0);
     if (sampled.length > 0) await keys.prepare(sampled);
     for (const play of sampled) {
-      const doubts = recheck(play, keys.keyOf, rules);
+      const { doubts, older } = recheck(play, keys.keyOf, rules);
       const position = this.#places.get(play.logId) ?? null;
       for (const { kind, detail } of doubts) findings.add(kind, { logId: play.logId, position }, detail);
-      if (doubts.length === 0) this.counts.proven += 1;
+      if (doubts.length === 0) this.counts[older ? 'older_rules' : 'proven'] += 1;
     }
     this.#places.clear();
   }

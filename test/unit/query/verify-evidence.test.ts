@@ -5,11 +5,11 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { DEFAULT_RULES } from '../../../src/domain/limits.ts';
 import { completionOf, type Play } from '../../../src/domain/play.ts';
-import { decodeLog } from '../../../src/domain/playback-log.ts';
+import { type DecodedLog, decodeLog } from '../../../src/domain/playback-log.ts';
 import { judge } from '../../../src/domain/rules.ts';
 import { formatInstant } from '../../../src/domain/timestamp.ts';
 import { type Check, verifyEvidence } from '../../../src/query/verify-evidence.ts';
-import { instantOf, readVectors, vectorFacts } from '../../support/vector-facts.ts';
+import { instantOf, readVectors, type VectorCase, vectorFacts } from '../../support/vector-facts.ts';
 import { playproof } from '../cli/run-cli.ts';
 
 const vectors = readVectors();
@@ -38,13 +38,26 @@ const spaced = (base64: string): string =>
 const evidences = vectors.cases
   .filter((one) => one.expect.outcome === 'accepted')
   .map((one): { name: string; evidence: Evidence; play: Play } => {
-    const log = JSON.parse(Buffer.from(one.body, 'base64').toString('utf8')) as Record<string, unknown>;
-    const decoded = decodeLog(log, DEFAULT_RULES);
-    if (!decoded.ok) throw new Error(decoded.detail);
-    const judged = judge(decoded.log, facts, { receivedAt: instantOf(one.received_at), clockChecked: false, rules: DEFAULT_RULES });
+    const log = signedOf(one);
+    const judged = judge(decoded(log), facts, { receivedAt: instantOf(one.received_at), clockChecked: false, rules: DEFAULT_RULES });
     if (judged.outcome !== 'accepted') throw new Error(judged.detail);
     return { name: one.name, evidence: evidenceOf(log, judged.play), play: judged.play };
   });
+
+function signedOf({ body }: VectorCase): Record<string, unknown> {
+  return JSON.parse(Buffer.from(body, 'base64').toString('utf8')) as Record<string, unknown>;
+}
+
+function decoded(log: Record<string, unknown>): DecodedLog {
+  const result = decodeLog(log, DEFAULT_RULES);
+  if (!result.ok) throw new Error(result.detail);
+  return result.log;
+}
+
+/** An instant after the play's end (before it, where negative). */
+function beside({ log }: Evidence, offset: number): string {
+  return formatInstant(instantOf(String(log.ended_at)) + offset);
+}
 
 function evidenceOf(log: Record<string, unknown>, play: Play): Evidence {
   const key = facts.device(play.deviceId)?.keys.find(({ keyId }) => keyId === play.keyId);
@@ -119,11 +132,32 @@ describe('whatever is changed afterwards is found', () => {
     ['another distance', (e) => (e.verdict.distance_m = Number(e.verdict.distance_m) + 1), 'distance'],
     ['another store', (e) => (e.enrichment.store_location = { lat: 0, lng: 0 }), 'distance'],
     ['no store', (e) => delete e.enrichment.store_location, 'distance'],
+    ['a receipt more than 10 minutes before its end', (e) => (e.verdict.received_at = beside(e, -600_001)), 'time'],
+    ['a receipt more than a day after its end', (e) => (e.verdict.received_at = beside(e, 86_400_001)), 'time'],
+    ['a receipt at no instant', (e) => (e.verdict.received_at = 'today'), 'time'],
+    ['no receipt', (e) => delete e.verdict.received_at, 'time'],
     ['rules of another version', (e) => (e.verdict.rule_version = 99), 'rule version'],
   ])('%s', (_what, change, check) => {
     const evidence = structuredClone(rich.evidence);
     change(evidence);
     expect(failed(verifyEvidence(evidence))).toContain(check);
+  });
+
+  test.each([0, -600_000, 86_400_000])('received %i ms after its end: inside', (offset) => {
+    const evidence = structuredClone(rich.evidence);
+    evidence.verdict.received_at = beside(evidence, offset);
+    expect(failed(verifyEvidence(evidence))).toEqual([]);
+  });
+
+  test('what the device signed of itself has to fit together', () => {
+    const inconsistent = vectors.cases.filter(({ expect: { code } }) => code === 'duration_inconsistent').map(signedOf);
+    const found = inconsistent.map((log) => {
+      const evidence = evidenceOf(log, { ...rich.play, ...decoded(log), keyId: rich.play.keyId });
+      return failed(verifyEvidence(evidence)).includes('durations');
+    });
+    // The others differ from the catalogue, which no evidence has.
+    expect(found.filter((one) => one).length).toBeGreaterThanOrEqual(2);
+    expect(found.filter((one) => !one).length).toBeGreaterThanOrEqual(1);
   });
 
   test.each([[null], [[]], ['x'], [{}], [{ canonical: 'e30=' }]])('no evidence at all: %j', (document) => {
@@ -151,6 +185,12 @@ test('playproof verify prints every check and fails where one does', async () =>
     const pem = path.join(dir, 'key.pem');
     writeFileSync(file, JSON.stringify(rich.evidence));
     writeFileSync(pem, String(rich.evidence.key.public_key));
+    // As a service took it that allows two days.
+    const late = { ...rich.evidence, verdict: { ...rich.evidence.verdict, received_at: beside(rich.evidence, 100_000_000) } };
+    writeFileSync(file, JSON.stringify(late));
+    expect((await playproof(['verify', file])).stdout).toMatch(/^FAILED {2}time: /m);
+    expect((await playproof(['verify', file, '--max-age', '172800', '--max-ahead', '0'])).code).toBe(0);
+    writeFileSync(file, JSON.stringify(rich.evidence));
     const good = await playproof(['verify', file, '--key', pem]);
     expect(good.code).toBe(0);
     expect(good.stdout).toMatch(/^ok {6}signature: /m);
