@@ -2,8 +2,10 @@
  * Analytics against the feed. Ranges of positions are compared as they are stored; a play at which anything differs is then
  * looked at as reports count it: a copy that does not count is no fault.
  */
+import type { Play } from '../domain/play.ts';
 import { readPlayRecord, CorruptRecord } from '../journal/record.ts';
 import type { Findings } from './findings.ts';
+import { rowFingerprintOf } from './fingerprint.ts';
 import { type AnalyticsCopy, type AnalyticsRow, type ArchiveCopy, type AuditedPlay, MAX_COUNTED } from './ports.ts';
 
 /** Plays that are looked at one by one. Where more differ, a person has to look at analytics as a whole. */
@@ -109,7 +111,7 @@ export class AnalyticsCheck {
       if (first) this.#findings.add('analytics_extra', { logId, position: first.offset }, 'analytics counts it, and it is not in the feed');
       return;
     }
-    const play = auditedPlay(owned.record);
+    const play = playOf(owned.record);
     // Told as a damaged record already.
     if (!play) return;
     const at = { logId, position: owned.seq };
@@ -122,14 +124,20 @@ export class AnalyticsCheck {
       this.#findings.add('analytics_doubled', at, `analytics counts it ${rows.length} times, from the positions ${places}`);
     }
     const other = rows.find((row) => !isSame(row, play));
-    if (other) this.#findings.add('analytics_differs', at, `the feed has ${textOf(play)}, analytics has ${textOf(other)}`);
+    if (other) this.#findings.add('analytics_differs', at, difference(other, play));
   }
 }
 
-/** What has to agree, out of a record; null where it is damaged. */
-export function auditedPlay(record: Uint8Array): AuditedPlay | null {
+/** What has to agree. */
+export function auditedPlay(play: Play): AuditedPlay {
+  const { logId, contentHash, status, billable, endedAt } = play;
+  return { logId, contentHash, status, billable, endedAt, fingerprint: rowFingerprintOf(play).toString('hex') };
+}
+
+/** Null where the record is damaged. */
+function playOf(record: Uint8Array): AuditedPlay | null {
   try {
-    return readPlayRecord(record);
+    return auditedPlay(readPlayRecord(record));
   } catch (error) {
     if (error instanceof CorruptRecord) return null;
     throw error;
@@ -137,14 +145,13 @@ export function auditedPlay(record: Uint8Array): AuditedPlay | null {
 }
 
 function isSame(row: AnalyticsRow, play: AuditedPlay | undefined): boolean {
-  return (
-    play !== undefined &&
-    row.logId === play.logId &&
-    row.contentHash === play.contentHash &&
-    row.status === play.status &&
-    row.billable === play.billable &&
-    row.endedAt === play.endedAt
-  );
+  return play !== undefined && row.fingerprint === play.fingerprint;
+}
+
+function difference(row: AnalyticsRow, play: AuditedPlay): string {
+  const [has, ought] = [textOf(row), textOf(play)];
+  if (has === ought) return `analytics has it with the same content hash and verdict (${has}), and another column differs from the feed`;
+  return `the feed has ${ought}, analytics has ${has}`;
 }
 
 function textOf({ contentHash, status, billable, endedAt }: Omit<AuditedPlay, 'status' | 'logId'> & { readonly status: string }): string {

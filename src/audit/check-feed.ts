@@ -15,7 +15,7 @@ import {
   recordLogId,
   recordReceivedAt,
 } from '../journal/record.ts';
-import type { AnalyticsCheck } from './check-analytics.ts';
+import { type AnalyticsCheck, auditedPlay } from './check-analytics.ts';
 import type { Findings } from './findings.ts';
 import type { AuditedPlay, FeedCopy, JournalPlace } from './ports.ts';
 import type { Progress } from './progress.ts';
@@ -82,9 +82,8 @@ function checkPlace(place: JournalPlace, { findings, sample, keyOf, rules }: Fee
     seen.unread.add(seq);
     return;
   }
-  const { logId, contentHash, status, billable, endedAt } = play;
-  const at = { logId, position: seq };
-  seen.plays.set(seq, { logId, contentHash, status, billable, endedAt });
+  const at = { logId: play.logId, position: seq };
+  seen.plays.set(seq, auditedPlay(play));
   seen.counts.plays += 1;
   if (owner === null) findings.add('owner_missing', at, 'it is in the feed, and the archive does not find it by its log_id');
   else if (owner !== seq) findings.add('record_doubled', at, `its owner stands at position ${owner}`);

@@ -13,7 +13,7 @@ export const KINDS = {
   analytics_missing: 'a play of the feed is not in analytics',
   analytics_extra: 'analytics counts a play that is not in the feed',
   analytics_doubled: 'analytics counts a play more than once',
-  analytics_differs: 'analytics has a play with other content or another verdict',
+  analytics_differs: 'analytics has a play otherwise than the feed',
   signature_invalid: 'a stored play is not proven by the key of its device',
   verdict_differs: 'a stored verdict does not follow from what was signed',
   quarantine_damaged: 'a refusal in quarantine cannot be read',

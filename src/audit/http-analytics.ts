@@ -40,6 +40,7 @@ export class HttpAnalyticsCopy implements AnalyticsCopy {
       status: row.status,
       billable: row.billable,
       endedAt: row.ended_at_ms,
+      fingerprint: row.fingerprint,
     }));
   }
 

@@ -1,7 +1,7 @@
 /** What the audit holds against each other: the same play as each copy has it. */
 import type { PlaybackStatus } from '../domain/play.ts';
 
-/** A play of the feed as it has to be in every copy: the multiset that must agree is that of (logId, contentHash, status, billable). */
+/** A play of the feed as it has to be in every copy. What differs is told by these fields; that nothing does, by the fingerprint. */
 export interface AuditedPlay {
   /** Lower-case UUID. */
   readonly logId: string;
@@ -11,6 +11,8 @@ export interface AuditedPlay {
   readonly billable: boolean;
   /** Milliseconds since 1970 UTC: with the log_id it decides what counts as the same play in analytics. */
   readonly endedAt: number;
+  /** Of the whole row (fingerprint.ts), lower-case hex. */
+  readonly fingerprint: string;
 }
 
 /** A row as analytics has it; its texts are not trusted to be anything. */
@@ -22,6 +24,7 @@ export interface AnalyticsRow {
   readonly status: string;
   readonly billable: boolean;
   readonly endedAt: number;
+  readonly fingerprint: string;
 }
 
 /** How far analytics was loaded from one feed. */

@@ -26,6 +26,7 @@ const AuditRow = Type.Object({
   status: Type.Enum([...STATUSES]),
   billable: Type.Boolean(),
   ended_at_ms: Type.Integer({ description: 'Milliseconds since 1970 UTC' }),
+  fingerprint: Type.String({ description: 'Of every column of the play, hex: what the audit compares' }),
 });
 
 export const AuditRowsAnswer = Type.Object({
@@ -97,5 +98,6 @@ function answerRow(row: AnalyticsRow): Static<typeof AuditRow> {
     status: row.status as Static<typeof AuditRow>['status'],
     billable: row.billable,
     ended_at_ms: row.endedAt,
+    fingerprint: row.fingerprint,
   };
 }

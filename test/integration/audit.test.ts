@@ -6,6 +6,7 @@ import { crc32 } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openEngine } from '../../src/analytics/embedded/engine.ts';
 import { LOADED_NAMES } from '../../src/analytics/schema.ts';
+import { PLAY_ROW_COLUMNS } from '../../src/domain/play-row.ts';
 import { HASH_AT } from '../../src/journal/record.ts';
 import { auditOf, found } from '../support/audit.ts';
 import { call, send, sendBatch } from '../support/http.ts';
@@ -307,6 +308,37 @@ test('planted faults in analytics are found, and a copy that does not count is n
   expect(stdout).toContain(`FAULT  analytics_missing, log ${at(2).logId}, position ${at(2).seq}: `);
   expect(stdout).toMatch(/NOT clean/);
 });
+
+test('every column of a play in analytics is compared', async () => {
+  const directory = planted();
+  // With another instant it is another play of another month, perhaps: planted above.
+  const columns = PLAY_ROW_COLUMNS.filter(([name]) => name !== 'log_id' && name !== 'ended_at');
+  const engine = await openEngine(path.join(directory, 'data', 'analytics'));
+  const client = engine.connect();
+  await client.command({ query: 'SYSTEM STOP MERGES playproof.plays' });
+  for (const [n, [name, type]] of columns.entries()) {
+    const changed = `CAST(${otherThan(name, type)}, '${type.replaceAll("'", "\\'")}') AS ${name}`;
+    await client.command({
+      query: `INSERT INTO playproof.plays (${LOADED_NAMES}) SELECT * REPLACE (${changed}) FROM (SELECT * FROM playproof.plays WHERE feed_offset = ${at(n).seq})`,
+    });
+  }
+  await client.close();
+  engine.close();
+  const result = await auditOf(directory, 'none');
+  expect(columns.length).toBe(19);
+  expect(found(result)).toEqual(columns.map((_, n) => `analytics_differs ${at(n).logId} ${at(n).seq}`).sort());
+});
+
+/** Another value of the column's type, in SQL. */
+function otherThan(name: string, type: string): string {
+  if (type === 'UUID') return `generateUUIDv4()`;
+  if (type === 'FixedString(32)') return `repeat('x', 32)`;
+  if (type === 'Bool') return `NOT ${name}`;
+  if (type === 'String') return `concat(${name}, 'x')`;
+  if (type === 'Float64') return `if(isNaN(${name}), 1, ${name} + 1)`;
+  if (type.startsWith('Enum8')) return `if(${name} = 'ERROR', 'SKIPPED', 'ERROR')`;
+  return `${name} + 1`;
+}
 
 test('analytics that was never loaded is behind, not at fault', async () => {
   const directory = planted();

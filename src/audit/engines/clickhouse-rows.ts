@@ -4,7 +4,6 @@ import type { QueryParams } from '../../query/analytics-port.ts';
 import { instantParam } from '../../query/play-filter.ts';
 import { analyticsRow, PLAY_COLUMNS, type PlayColumns } from '../play-columns.ts';
 import { patiently } from './patience.ts';
-import { ROW_FINGERPRINT_SQL } from './fingerprint.ts';
 import type { CountedRow, EngineAnalytics } from './ports.ts';
 
 /** One query; rows are objects. Rejects with an error whose `code` is ClickHouse's number, as text. */
@@ -15,11 +14,10 @@ const PAGE = 20_000;
 const NOTHING_THERE = new Set(['60', '81']);
 const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
-const SELECT = `${PLAY_COLUMNS}, toUnixTimestamp64Milli(p.received_at) AS r_received_at, ${ROW_FINGERPRINT_SQL} AS r_fingerprint`;
+const SELECT = `${PLAY_COLUMNS}, toUnixTimestamp64Milli(p.received_at) AS r_received_at`;
 
 interface SqlRow extends PlayColumns {
   readonly r_received_at: number;
-  readonly r_fingerprint: string;
 }
 
 interface Cursor {

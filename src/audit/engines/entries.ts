@@ -14,6 +14,7 @@
  */
 import { STATUSES } from '../../domain/play.ts';
 import { readUuid, writeUuid } from '../../domain/uuid.ts';
+import { FINGERPRINT_BYTES } from '../fingerprint.ts';
 
 export const SOURCES = ['feed', 'analytics', 'journal'] as const;
 export type Source = (typeof SOURCES)[number];
@@ -27,7 +28,6 @@ const RECEIVED_AT = 28;
 const HASH_AT = 36;
 const FINGERPRINT_AT = 68;
 const ORIGIN_AT = 84;
-export const FINGERPRINT_BYTES = 16;
 export const ORIGIN_BYTES = 8;
 const BILLABLE = 128;
 const STRANGE = 127;

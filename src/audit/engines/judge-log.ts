@@ -3,8 +3,9 @@ import type { Play } from '../../domain/play.ts';
 import { formatInstant } from '../../domain/timestamp.ts';
 import { readUuid } from '../../domain/uuid.ts';
 import type { Kind } from '../findings.ts';
+import { rowFingerprintOf } from '../fingerprint.ts';
 import type { Entry } from './entries.ts';
-import { feedFingerprintOf, originOf, rowFingerprintOf } from './fingerprint.ts';
+import { feedFingerprintOf, originOf } from './fingerprint.ts';
 import type { LogGroup } from './groups.ts';
 
 /** Up to where each copy has to be complete. */

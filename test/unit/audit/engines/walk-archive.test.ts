@@ -2,11 +2,12 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { writeEntry, type Entry } from '../../../../src/audit/engines/entries.ts';
-import { feedFingerprintOf, originOf, rowFingerprintOf } from '../../../../src/audit/engines/fingerprint.ts';
+import { feedFingerprintOf, originOf } from '../../../../src/audit/engines/fingerprint.ts';
 import { Collected, MAX_OF_A_LOG } from '../../../../src/audit/engines/groups.ts';
 import type { Cut } from '../../../../src/audit/engines/judge-log.ts';
 import type { ArchivedEntry, EngineArchive } from '../../../../src/audit/engines/ports.ts';
 import { walkArchive, type WalkCounts } from '../../../../src/audit/engines/walk-archive.ts';
+import { rowFingerprintOf } from '../../../../src/audit/fingerprint.ts';
 import { Findings } from '../../../../src/audit/findings.ts';
 import { Progress } from '../../../../src/audit/progress.ts';
 import { Sample } from '../../../../src/audit/sample.ts';
