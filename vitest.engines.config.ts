@@ -10,6 +10,7 @@ export default defineConfig({
     maxWorkers: 2,
     // Servers of others, killed and stopped on purpose: one that comes back late gets a second look, and the report says `retry x1`.
     retry: 1,
+    setupFiles: ['test/support/attempts.ts'],
     testTimeout: 300_000,
     hookTimeout: 180_000,
   },

@@ -7,7 +7,9 @@ export interface TestFigures {
   readonly name: string;
   readonly state: 'passed' | 'failed' | 'skipped';
   readonly ms: number;
-  /** The lines that it printed. */
+  /** How often it was tried again after a failure. */
+  readonly retries: number;
+  /** The lines that it printed, in its last attempt. */
   readonly said: readonly string[];
 }
 
@@ -19,19 +21,26 @@ export interface FileFigures {
   readonly date: string;
   /** Abbreviated; null outside a checkout. */
   readonly commit: string | null;
+  /** Whether anything was changed beside the commit; the document of these figures apart. */
+  readonly dirty: boolean;
+  /** `smoke`: each fault in some of its kinds and places (FAULT_SCALE). */
+  readonly scale: 'full' | 'smoke';
   readonly tests: readonly TestFigures[];
 }
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 export const RESULTS = path.join(ROOT, 'test-results');
 
-/** Files that ran again take the place of what is known of them; the others stay. */
-export function keepFigures(suite: string, ran: readonly FileFigures[]): void {
-  const place = path.join(RESULTS, `${suite}.json`);
-  const again = new Set(ran.map(({ file }) => file));
-  const before = existsSync(place) ? readFigures(place).filter(({ file }) => !again.has(file)) : [];
-  mkdirSync(RESULTS, { recursive: true });
-  writeFileSync(place, `${JSON.stringify([...before, ...ran], null, 1)}\n`);
+export function keepFigures(place: string, ran: readonly FileFigures[]): void {
+  const before = existsSync(place) ? readFigures(place) : [];
+  mkdirSync(path.dirname(place), { recursive: true });
+  writeFileSync(place, `${JSON.stringify(withRun(before, ran), null, 1)}\n`);
+}
+
+/** Files that ran again take the place of what is known of them, but for a short run, which leaves a full one beside it. */
+export function withRun(before: readonly FileFigures[], ran: readonly FileFigures[]): FileFigures[] {
+  const replaced = (old: FileFigures) => ran.some(({ file, scale }) => file === old.file && (scale === 'full' || old.scale === 'smoke'));
+  return [...before.filter((old) => !replaced(old)), ...ran];
 }
 
 /** All that is known, of every suite. */

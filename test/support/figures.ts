@@ -2,6 +2,8 @@
 import type { Ledger } from './ledger.ts';
 
 const MARK = 'figure: ';
+/** Printed where a test is tried again: what it told before does not count, or a log would be counted twice. */
+export const AGAIN = 'tried again';
 const LEDGER = /^(\d+) acknowledged, (\d+) differences$/;
 
 export function tellFigure(text: string): void {
@@ -16,6 +18,11 @@ export function tellDifferences(ledger: Ledger, found: string[]): string[] {
   tellFigure(`${ledger.acknowledged - (toldOf.get(ledger) ?? 0)} acknowledged, ${found.length} differences`);
   toldOf.set(ledger, ledger.acknowledged);
   return found;
+}
+
+/** What a test printed in its last attempt. */
+export function lastAttempt(lines: readonly string[]): string[] {
+  return lines.slice(lines.lastIndexOf(AGAIN) + 1);
 }
 
 /** The figures among the lines that tests printed: those of ledgers as one sum, each other one once. */
