@@ -69,9 +69,9 @@ async function recovered(load: Load): Promise<void> {
 
 describe.skipIf(!traceable)('I1: killed at every sync', () => {
   test.each([
-    ['the journal and its mark', [...JOURNAL, ...MARK], 14],
-    ['the registry', REGISTRY, 6],
-  ] as const)('of %s, nothing acknowledged is lost or counted twice', { timeout: 900_000 }, async (_, files, least) => {
+    ['of the journal and its mark', [...JOURNAL, ...MARK], 14],
+    ['of the registry', REGISTRY, 6],
+  ] as const)('%s, nothing acknowledged is lost or counted twice', { timeout: 900_000 }, async (_, files, least) => {
     let killed = 0;
     for (let n = 1; n <= MAX_SYNCS; n += STEP) {
       const load = new Load(world, seed + n);
