@@ -1,6 +1,6 @@
 /**
  * Shows that tests would notice: takes one protection of the service away at a time, in a copy of the sources, and runs the test
- * that holds it. That test has to fail. `test/protections/` is the list.
+ * that holds it. That test has to fail, and to pass on the untouched copy before. `test/protections/` is the list.
  */
 import { spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -10,11 +10,12 @@ import { parseArgs } from 'node:util';
 import { DISTRIBUTED } from '../test/protections/engines.ts';
 import { EMBEDDED } from '../test/protections/embedded.ts';
 import type { Protection } from '../test/protections/protection.ts';
+import { controlOf, judgeControl, judgeWithout, type Report, type TestRun, type Verdict } from './protections/verdict.ts';
 
 const USAGE = `Usage: npm run protections -- [options]
 
-Takes one protection away at a time, in a copy, and runs the test that has to notice. Ends with \`N passed, N failed\`; passed: the test
-went red. Exit code 1 when a test stayed green.
+Takes one protection away at a time, in a copy, and runs the test that has to notice; each test file first once as it is, which has to be
+green. Ends with \`N passed, N failed\`; passed: the test went red. Exit code 1 when a test stayed green, or was red before.
 
   --engines      those on the real engines too (needs \`npm run engines:install\`)
   --only NAME    one of them
@@ -39,19 +40,6 @@ const COPIED = [
 const LINKED = ['node_modules', 'engines/kafka-client/node_modules'];
 const MAX_TEST_MS = 600_000;
 
-interface Report {
-  readonly numPassedTests: number;
-  readonly numFailedTests: number;
-  readonly testResults: readonly {
-    readonly message?: string;
-    readonly assertionResults: readonly {
-      readonly status: string;
-      readonly fullName: string;
-      readonly failureMessages: readonly string[];
-    }[];
-  }[];
-}
-
 const { values } = parseArgs({
   options: { engines: { type: 'boolean' }, only: { type: 'string' }, list: { type: 'boolean' }, help: { type: 'boolean' } },
 });
@@ -70,19 +58,26 @@ async function main(): Promise<number> {
     return 0;
   }
   const copy = mkdtempSync(path.join(tmpdir(), 'playproof-protections-'));
-  let stayedGreen = 0;
+  const controls = new Map<string, Verdict>();
+  let failed = 0;
   try {
     copySources(copy);
     for (const protection of chosen) {
-      const red = await goesRed(copy, protection);
-      console.log(`${red.ok ? 'red  ' : 'GREEN'} ${protection.name}: ${protection.without}\n      ${red.told}`);
-      if (!red.ok) stayedGreen += 1;
+      const control = controlOf(protection, chosen);
+      const before = controls.get(control.key) ?? judgeControl(await runTest(copy, control));
+      if (!controls.has(control.key)) console.log(`${before.ok ? 'green' : 'RED  '} ${control.test} as it is: ${before.told}`);
+      controls.set(control.key, before);
+      const without = before.ok
+        ? await judged(copy, protection)
+        : { ok: false, told: 'not tried: its test fails on the untouched sources' };
+      console.log(`${without.ok ? 'red  ' : 'NOT RED'} ${protection.name}: ${protection.without}\n      ${without.told}`);
+      if (!without.ok) failed += 1;
     }
   } finally {
     rmSync(copy, { recursive: true, force: true });
   }
-  console.log(`\n${chosen.length - stayedGreen} passed, ${stayedGreen} failed`);
-  return stayedGreen === 0 ? 0 : 1;
+  console.log(`\n${chosen.length - failed} passed, ${failed} failed`);
+  return failed === 0 ? 0 : 1;
 }
 
 function copySources(copy: string): void {
@@ -94,7 +89,8 @@ function copySources(copy: string): void {
   }
 }
 
-async function goesRed(copy: string, protection: Protection): Promise<{ readonly ok: boolean; readonly told: string }> {
+/** The test without the protection. */
+async function judged(copy: string, protection: Protection): Promise<Verdict> {
   const file = path.join(copy, protection.file);
   const whole = readFileSync(file, 'utf8');
   if (whole.split(protection.find).length !== 2) return { ok: false, told: `${protection.file} does not hold its text once` };
@@ -103,28 +99,13 @@ async function goesRed(copy: string, protection: Protection): Promise<{ readonly
     whole.replace(protection.find, () => protection.replace),
   );
   try {
-    return judge(await runTest(copy, protection));
+    return judgeWithout(await runTest(copy, protection));
   } finally {
     writeFileSync(file, whole);
   }
 }
 
-/** Red counts where a test ran and failed; code that cannot be loaded shows nothing. */
-function judge(report: Report | null): { readonly ok: boolean; readonly told: string } {
-  if (report === null) return { ok: false, told: 'vitest wrote no report' };
-  const results = report.testResults
-    .flatMap(({ assertionResults }) => assertionResults)
-    .filter(({ status }) => /^(passed|failed)$/.test(status));
-  const failed = results.filter(({ status }) => status === 'failed');
-  const [first] = failed;
-  if (!first) return { ok: false, told: `${report.numPassedTests} tests passed, none failed` };
-  const said = (first.failureMessages[0] ?? '').split('\n')[0] ?? '';
-  // What vitest's report has in place of a message where a test ran out of its time.
-  const message = said.includes('STACK_TRACE_ERROR') ? 'it did not end in its time' : said;
-  return { ok: true, told: `${failed.length} of ${results.length} failed, first "${first.fullName}": ${message.slice(0, 160)}` };
-}
-
-async function runTest(copy: string, { test, config, named, env }: Protection): Promise<Report | null> {
+async function runTest(copy: string, { test, config, named, env }: TestRun): Promise<Report | null> {
   const output = path.join(copy, 'protections-report.json');
   rmSync(output, { force: true });
   const args = ['run', test, '--retry=0', '--reporter=json', `--outputFile=${output}`];
