@@ -3,8 +3,8 @@ import path from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { failpoint } from '../failpoints.ts';
 import { type Journal, JournalBroken, type JournalEntry, JournalFull } from './journal.ts';
-import { Mark, readMark } from './mark.ts';
-import { openForWriting } from './sqlite-schema.ts';
+import { Mark, type MarkState, readMark } from './mark.ts';
+import { openForReading, openForWriting } from './sqlite-schema.ts';
 
 export const DATABASE_FILE = 'playproof.db';
 export const MARK_FILE = 'playproof.mark';
@@ -60,29 +60,27 @@ export class SqliteJournal implements Journal {
     const markFile = path.join(dataDir, MARK_FILE);
     const mark = readMark(markFile);
     if (mark) assertFilesPresent(file, mark.clean);
-    this.db = openForWriting(file);
-    const position = this.db.prepare("SELECT journal_id, seq FROM positions WHERE name = 'end'").get() as
-      | { journal_id: string; seq: number }
-      | undefined;
-    if (!position) throw new Error(`${file} has no end position: it is not a whole journal; restore it from a backup`);
-    if (mark && mark.journalId !== position.journal_id) {
-      throw new Error(
-        `${markFile} belongs to journal ${mark.journalId}, but the journal is ${position.journal_id}: files of two installations were mixed`,
-      );
+    const look = existsSync(file) ? lookInto(file) : null;
+    let db: DatabaseSync | null = null;
+    try {
+      if (look && mark) assertReaches(look, mark, file, markFile);
+      db = openForWriting(file);
+      const { journalId, end } = positionIn(db, file);
+      this.db = db;
+      this.journalId = journalId;
+      this.#end = end;
+      this.#insert = db.prepare('INSERT INTO journal (seq, kind, log_id, record) VALUES (?, ?, ?, ?)');
+      this.#moveEnd = db.prepare("UPDATE positions SET seq = ? WHERE name = 'end'");
+      // A first commit makes the write-ahead log exist before the mark says that it must.
+      this.#moveEnd.run(end);
+      this.#mark = new Mark(markFile, { journalId, end, clean: false });
+    } catch (error) {
+      db?.close();
+      throw error;
+    } finally {
+      // The last to close where the start is refused: whoever looks for the cause, and the next start, find the log as it was.
+      look?.close();
     }
-    if (mark && position.seq < mark.end) {
-      throw new Error(
-        `the journal lost records: it was durable up to position ${mark.end} and now ends at ${position.seq}. ` +
-          'A file of the data directory is damaged or was removed; see docs/operations.md, "The journal is not whole"',
-      );
-    }
-    this.journalId = position.journal_id;
-    this.#end = position.seq;
-    this.#insert = this.db.prepare('INSERT INTO journal (seq, kind, log_id, record) VALUES (?, ?, ?, ?)');
-    this.#moveEnd = this.db.prepare("UPDATE positions SET seq = ? WHERE name = 'end'");
-    // A first commit makes the write-ahead log exist before the mark says that it must.
-    this.#moveEnd.run(this.#end);
-    this.#mark = new Mark(markFile, { journalId: this.journalId, end: this.#end, clean: false });
     this.#markTimer = setInterval(() => this.#mark.syncSoon(), MARK_SYNC_MS);
     this.#markTimer.unref();
   }
@@ -226,15 +224,64 @@ export function isDiskFull(error: Error): boolean {
   return code !== undefined && ((code & 0xff) === SQLITE_FULL || code === SQLITE_IOERR_SHMSIZE);
 }
 
+const ADVICE = 'see docs/operations.md, "The journal is not whole"';
+
+/**
+ * A connection that changes nothing. SQLite's last connection copies the write-ahead log into the file as it closes, up to the first frame
+ * that is damaged, and removes it: one that can only read cannot.
+ *
+ * @throws Error with a sentence when the file cannot be read.
+ */
+function lookInto(file: string): DatabaseSync {
+  const db = openForReading(file);
+  try {
+    // A connection counts from its first look into the file.
+    db.prepare('PRAGMA user_version').get();
+    return db;
+  } catch (error) {
+    db.close();
+    throw unreadable(file, error);
+  }
+}
+
+function positionIn(db: DatabaseSync, file: string): { readonly journalId: string; readonly end: number } {
+  let row: { journal_id: string; seq: number } | undefined;
+  try {
+    row = db.prepare("SELECT journal_id, seq FROM positions WHERE name = 'end'").get() as typeof row;
+  } catch (error) {
+    throw unreadable(file, error);
+  }
+  if (!row) throw new Error(`${file} has no end position: it is not a whole journal; restore it from a backup`);
+  return { journalId: row.journal_id, end: row.seq };
+}
+
+function unreadable(file: string, cause: unknown): Error {
+  return new Error(`${file} is not a whole journal (${cause instanceof Error ? cause.message : String(cause)}); ${ADVICE}`, { cause });
+}
+
+function assertReaches(look: DatabaseSync, mark: MarkState, file: string, markFile: string): void {
+  const { journalId, end } = positionIn(look, file);
+  if (mark.journalId !== journalId) {
+    throw new Error(
+      `${markFile} belongs to journal ${mark.journalId}, but the journal is ${journalId}: files of two installations were mixed`,
+    );
+  }
+  if (end < mark.end) {
+    throw new Error(
+      `the journal lost records: it was durable up to position ${mark.end} and now ends at ${end}. ` +
+        `A file of the data directory is damaged or was removed; ${ADVICE}`,
+    );
+  }
+}
+
 function assertFilesPresent(file: string, clean: boolean): void {
-  const advice = 'see docs/operations.md, "The journal is not whole"';
-  if (!existsSync(file)) throw new Error(`${file} is gone, but its mark is there: acknowledged logs are missing; ${advice}`);
+  if (!existsSync(file)) throw new Error(`${file} is gone, but its mark is there: acknowledged logs are missing; ${ADVICE}`);
   if (!clean && !existsSync(`${file}-wal`)) {
-    throw new Error(`${file}-wal is gone, but the journal was not closed in order: acknowledged logs may be missing; ${advice}`);
+    throw new Error(`${file}-wal is gone, but the journal was not closed in order: acknowledged logs may be missing; ${ADVICE}`);
   }
   // SQLite takes what is missing of the last page for zeros. Only a log beside it could hold that page whole.
   if (clean && statSync(file).size % pageBytes(file) !== 0) {
-    throw new Error(`${file} ends within a page: its end was cut off, and acknowledged logs may be missing; ${advice}`);
+    throw new Error(`${file} ends within a page: its end was cut off, and acknowledged logs may be missing; ${ADVICE}`);
   }
 }
 

@@ -8,10 +8,11 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { JournalBroken, JournalFull } from '../../src/journal/journal.ts';
 import { readPlayRecord, recordLogId } from '../../src/journal/record.ts';
-import { SqliteJournal } from '../../src/journal/sqlite-journal.ts';
+import { MARK_FILE, SqliteJournal } from '../../src/journal/sqlite-journal.ts';
 import { KeptLog } from '../../src/journal/sqlite-kept-log.ts';
 import { playOf } from '../support/feed-file.ts';
 import { playEntry } from '../support/journal-entries.ts';
+import { refusalInThread } from '../support/journal-thread.ts';
 import { type JournalHarness, journalContract } from './journal.contract.ts';
 
 const directories: string[] = [];
@@ -92,6 +93,16 @@ async function crashedAfter(count: number): Promise<string> {
   return copy;
 }
 
+/** As a process of another version leaves it that was killed: the write-ahead log stays. */
+function setLayout(file: string, version: number): void {
+  const db = new DatabaseSync(file);
+  const other = new DatabaseSync(file, { readOnly: true });
+  db.exec(`PRAGMA wal_autocheckpoint = 0; PRAGMA user_version = ${version}`);
+  other.prepare('PRAGMA user_version').get();
+  db.close();
+  other.close();
+}
+
 describe('a journal on SQLite that is not whole', () => {
   let directory: string;
   const file = (name: string): string => path.join(directory, name);
@@ -168,6 +179,42 @@ describe('a journal on SQLite that is not whole', () => {
     journal.close();
     cpSync(path.join(running, 'playproof.mark'), path.join(older, 'playproof.mark'));
     expect(() => new SqliteJournal(older)).toThrow(/lost records|-wal is gone/);
+  });
+
+  const foreignMark = async (closed: boolean): Promise<void> => {
+    const other = temporary();
+    const journal = new SqliteJournal(other);
+    if (closed) journal.close();
+    cpSync(path.join(other, MARK_FILE), file(MARK_FILE));
+    if (!closed) journal.close();
+  };
+  const cut = (left: (bytes: number) => number): void =>
+    truncateSync(file('playproof.db-wal'), left(statSync(file('playproof.db-wal')).size));
+  const WAL_HEADER = 32;
+
+  it.each<[string, () => void | Promise<void>]>([
+    ['a write-ahead log that was emptied', () => cut(() => 0)],
+    ['a write-ahead log that was cut', () => cut((bytes) => bytes >> 1)],
+    ['a write-ahead log that was cut by a byte', () => cut((bytes) => bytes - 1)],
+    ['a write-ahead log whose header is damaged', () => flip('playproof.db-wal', 8)],
+    ['a write-ahead log whose first frame is damaged', () => flip('playproof.db-wal', WAL_HEADER + 100)],
+    ['a write-ahead log whose last frame is damaged', () => flip('playproof.db-wal', statSync(file('playproof.db-wal')).size - 1)],
+    ['the mark of another journal', () => foreignMark(false)],
+    ['the mark of another journal that was closed', () => foreignMark(true)],
+    ['the layout of a newer version', () => setLayout(file('playproof.db'), 99)],
+  ])('%s: is refused as often as it is tried, and nothing changes; once the right files are back it starts', async (_, damage) => {
+    const kept = crashed(directory);
+    await damage();
+    const held = ['playproof.db', 'playproof.db-wal', MARK_FILE].map((name) => readFileSync(file(name)));
+    const told = [await refusalInThread(directory), await refusalInThread(directory)];
+    expect(told[0]).toMatch(/docs\/operations\.md|two installations were mixed|newer Playproof/);
+    expect(told[1]).toBe(told[0]);
+    const left = ['playproof.db', 'playproof.db-wal', MARK_FILE].map((name) => (existsSync(file(name)) ? readFileSync(file(name)) : null));
+    expect(left.map((bytes, i) => bytes?.equals(held[i] as Buffer))).toEqual([true, true, true]);
+
+    for (const name of ['playproof.db', 'playproof.db-wal', MARK_FILE]) cpSync(path.join(kept, name), file(name));
+    expect(await refusalInThread(directory)).toBeNull();
+    expect(rowsIn(directory)).toHaveLength(5);
   });
 
   it('starts without a mark: that is how an operator takes it as it is', () => {

@@ -1,13 +1,14 @@
 /** The process itself: one for each data directory, signals, its analytics process, files that were damaged between two runs. */
-import { rmSync, statSync, truncateSync } from 'node:fs';
+import { copyFileSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { MARK_FILE, SqliteJournal } from '../../src/journal/sqlite-journal.ts';
 import { call, send } from '../support/http.ts';
 import { Load } from '../support/load.ts';
-import { differences, waitComplete } from '../support/oracle.ts';
+import { differences, readFeed, waitComplete } from '../support/oracle.ts';
 import { importWorld, makeWorld, play, type World } from '../support/registry.ts';
 import { isAlive, makeDataDir, removeDataDir, Service } from '../support/service.ts';
 
@@ -182,6 +183,14 @@ describe('the analytics process', () => {
   });
 });
 
+/** Engines that are not there: a journal that is refused is refused before they are asked. */
+const EDGE = {
+  PLAYPROOF_PROFILE: 'edge',
+  PLAYPROOF_KAFKA_BROKERS: '127.0.0.1:1',
+  PLAYPROOF_MONGODB_URL: 'mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=100',
+  PLAYPROOF_CLICKHOUSE_URL: 'http://127.0.0.1:1',
+};
+
 describe('files that were damaged while it was down', () => {
   test.each([
     ['a write-ahead log that is gone', (file: string) => rmSync(`${file}-wal`)],
@@ -192,5 +201,28 @@ describe('files that were damaged while it was down', () => {
     const service = Service.spawn({ dataDir });
     expect(await service.exited).toEqual({ code: 1, signal: null });
     expect(service.output).toMatch(/playproof: .*docs\/operations\.md/);
+  });
+
+  test('a start that refuses changes nothing, on an edge box too, and once the right file is back it goes on', async () => {
+    const file = await killedWithLogs();
+    const markFile = path.join(path.dirname(file), MARK_FILE);
+    const mark = readFileSync(markFile);
+    const log = readFileSync(`${file}-wal`);
+    const other = makeDataDir();
+    const journal = new SqliteJournal(other);
+    copyFileSync(path.join(other, MARK_FILE), markFile);
+    journal.close();
+    removeDataDir(other);
+    for (const env of [{}, EDGE]) {
+      const service = Service.spawn({ dataDir, env });
+      running.push(service);
+      expect((await service.exited).code).toBe(1);
+      expect(service.output).toMatch(/playproof: cannot start: .* two installations were mixed/);
+      expect(readFileSync(`${file}-wal`).equals(log)).toBe(true);
+    }
+    writeFileSync(markFile, mark);
+    const again = await start();
+    await waitComplete(again);
+    expect((await readFeed(again)).copies).toHaveLength(5);
   });
 });
