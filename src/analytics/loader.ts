@@ -19,6 +19,8 @@ const POLL_MS = 100;
  * merged.
  */
 const PACE_MS = 1_000;
+/** Where nothing is loaded, analytics is asked this often whether it still has what was loaded. */
+const LOOK_MS = 5_000;
 const FIRST_BACK_OFF_MS = 200;
 const MAX_BACK_OFF_MS = 5_000;
 
@@ -37,6 +39,7 @@ export interface LoaderStatus {
 export interface LoaderOptions {
   readonly maxRows?: number;
   readonly maxBytes?: number;
+  readonly lookMs?: number;
   /** Told after every step. */
   readonly onStatus?: (status: LoaderStatus) => void;
 }
@@ -48,13 +51,17 @@ export class Loader {
   readonly #sink: AnalyticsSink;
   readonly #batch: RowBatch;
   readonly #onStatus: (status: LoaderStatus) => void;
-  #feed: { readonly id: string; next: FeedPositions } | null = null;
+  readonly #lookMs: number;
+  /** `saved`: what analytics says that it has, or more. */
+  #feed: { readonly id: string; next: FeedPositions; saved: FeedPositions } | null = null;
+  #lookedAt = performance.now();
   #status: LoaderStatus = { loadedOffset: null, lagRows: 0, rowsLoaded: 0, lastError: null, stopped: false };
 
   constructor(source: FeedSource, sink: AnalyticsSink, options: LoaderOptions = {}) {
     this.#source = source;
     this.#sink = sink;
     this.#batch = new RowBatch(options.maxRows ?? MAX_BATCH_ROWS, options.maxBytes ?? MAX_BATCH_BYTES);
+    this.#lookMs = options.lookMs ?? LOOK_MS;
     this.#onStatus = options.onStatus ?? (() => {});
   }
 
@@ -93,9 +100,11 @@ export class Loader {
       failpoint('analytics-before-insert');
       await this.#sink.insert(this.#batch);
       failpoint('analytics-after-insert');
+      await this.#assertKept(feed.id, feed.saved);
       await this.#sink.savePositions(feed.id, read.next);
+      feed.saved = read.next;
       failpoint('analytics-after-position');
-    }
+    } else if (performance.now() - this.#lookedAt > this.#lookMs) await this.#assertKept(feed.id, feed.saved);
     // Without rows the position moves in memory only: reading the empty range again costs little.
     feed.next = read.next;
     this.#tell({
@@ -109,7 +118,7 @@ export class Loader {
     return rows > 0 ? 'loaded' : 'idle';
   }
 
-  async #begin(): Promise<{ id: string; next: FeedPositions }> {
+  async #begin(): Promise<{ id: string; next: FeedPositions; saved: FeedPositions }> {
     const id = await this.#source.feedId();
     const known = await this.#sink.positions();
     const next = known.get(id);
@@ -120,12 +129,29 @@ export class Loader {
       );
     }
     // No position at all: nothing was loaded, or a crash came before the first one. Both begin at the beginning.
-    return { id, next: next ?? new Map<number, number>() };
+    const from = next ?? new Map<number, number>();
+    return { id, next: from, saved: from };
+  }
+
+  /** Analytics that was restored from a backup meanwhile has less: a position behind what it has not would leave a hole for ever. */
+  async #assertKept(id: string, saved: FeedPositions): Promise<void> {
+    const kept = (await this.#sink.positions()).get(id);
+    this.#lookedAt = performance.now();
+    for (const [partition, offset] of saved) {
+      const at = kept?.get(partition) ?? 0;
+      if (at < offset) {
+        throw new Error(
+          `analytics had partition ${partition} of the feed up to ${offset} and now has it up to ${at}, as after a restore: it is loaded again from there`,
+        );
+      }
+    }
   }
 
   async #failed(error: unknown): Promise<void> {
     const message = error instanceof Error ? error.message : String(error);
     let told = message;
+    // Whatever failed, analytics may come back with less than it had.
+    this.#feed = null;
     try {
       await this.#sink.discard();
     } catch (closing) {
