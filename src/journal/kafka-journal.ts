@@ -51,7 +51,6 @@ const LINGER_MS = 1;
  * come costs less, and brought the process down when its producer was disconnected.
  */
 const POLL_MS = 1;
-const CLOSE_MS = 5_000;
 /** Where nothing was confirmed for so long, a probe is written. */
 const PROBE_EVERY_MS = 2_000;
 const PROBE_KEY = 'probe';
@@ -59,6 +58,7 @@ const FATAL = -150;
 
 /** Entries appended together: answered when each has its delivery report, refused with the first that failed. */
 interface Appending {
+  /** Records that were given to the client and have no report yet. */
   waiting: number;
   /** No record of the journal. */
   readonly probe: boolean;
@@ -77,6 +77,8 @@ export class KafkaJournal implements Journal {
   readonly #options: KafkaJournalOptions;
   #producer: KafkaProducer;
   #waitingRows = 0;
+  /** What each producer still owes reports of. */
+  readonly #held = new Map<KafkaProducer, Set<Appending>>();
   /** Records that were in the topic at the start, and those that were appended since by this process. */
   #end: number;
   #closed = false;
@@ -95,17 +97,12 @@ export class KafkaJournal implements Journal {
   /** @throws KafkaError when the cluster cannot be reached. */
   static async open(options: KafkaJournalOptions): Promise<KafkaJournal> {
     const producer = await connect(options);
-    const { topics } = await settled<ClusterMetadata>((done) =>
-      producer.getMetadata({ topic: options.topic, timeout: CONNECT_TIMEOUT_MS }, done),
-    );
-    let end = 0;
-    for (const { id } of topics.find(({ name }) => name === options.topic)?.partitions ?? []) {
-      const { highOffset } = await settled<Watermarks>((done) =>
-        producer.queryWatermarkOffsets(options.topic, id, CONNECT_TIMEOUT_MS, done),
-      );
-      end += highOffset;
+    try {
+      return new KafkaJournal(options, producer, await recordsIn(options.topic, producer));
+    } catch (error) {
+      producer.disconnect();
+      throw error;
     }
-    return new KafkaJournal(options, producer, end);
   }
 
   /** Counts records, since each partition has an end of its own: those found at the start, and those of this process. */
@@ -122,6 +119,7 @@ export class KafkaJournal implements Journal {
     }
     return new Promise((resolve, reject) => {
       const appending: Appending = { waiting: 0, probe: false, resolve, reject };
+      const producer = this.#producer;
       failpoint('before-journal-commit');
       try {
         // Most requests are one screen's, so that one key serves them all; a string would be encoded again for each record.
@@ -133,25 +131,24 @@ export class KafkaJournal implements Journal {
           device = deviceId;
           // The record is copied here, so it may change afterwards.
           const value = Buffer.isBuffer(record) ? record : Buffer.from(record.buffer, record.byteOffset, record.byteLength);
-          this.#producer.produce(this.#options.topic, null, value, key, null, appending);
-          appending.waiting += 1;
-          this.#waitingRows += 1;
+          producer.produce(this.#options.topic, null, value, key, null, appending);
+          this.#hold(producer, appending);
         }
       } catch (error) {
         reject(full(error as Error));
-        this.#failed(this.#producer, error as KafkaError);
+        this.#failed(producer, error as KafkaError);
       }
     });
   }
 
   close(): void {
     this.#closed = true;
-    this.#producer.disconnect();
+    this.#retire(this.#producer, new Error('the journal is closed'));
   }
 
   #listen(producer: KafkaProducer): void {
     producer.on('delivery-report', (error: KafkaError | null, report: DeliveryReport) => {
-      this.#delivered(error, report);
+      this.#delivered(producer, error, report);
       if (error) this.#failed(producer, error);
     });
     producer.on('event.error', (error: KafkaError) => this.#failed(producer, error));
@@ -162,10 +159,22 @@ export class KafkaJournal implements Journal {
     if (error.isFatal || error.code === FATAL) void this.#replace(producer, error);
   }
 
-  #delivered(error: KafkaError | null, report: DeliveryReport): void {
+  #hold(producer: KafkaProducer, appending: Appending): void {
+    let held = this.#held.get(producer);
+    if (!held) this.#held.set(producer, (held = new Set()));
+    held.add(appending);
+    appending.waiting += 1;
+    if (!appending.probe) this.#waitingRows += 1;
+  }
+
+  #delivered(producer: KafkaProducer, error: KafkaError | null, report: DeliveryReport): void {
     const appending = report.opaque as Appending;
+    const held = this.#held.get(producer);
+    // It was given up already.
+    if (!held?.has(appending)) return;
     if (!appending.probe) this.#waitingRows -= 1;
     appending.waiting -= 1;
+    if (appending.waiting === 0) held.delete(appending);
     if (error) {
       this.#found(error.message);
       appending.reject(full(error));
@@ -215,8 +224,10 @@ export class KafkaJournal implements Journal {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const timer = setTimeout(() => reject(new Error('a probe was not confirmed in time')), CONNECT_TIMEOUT_MS + DELIVERY_TIMEOUT_MS);
     try {
-      const probe: Appending = { waiting: 1, probe: true, resolve, reject };
-      this.#producer.produce(probeTopic, null, Buffer.from(this.journalId), PROBE_KEY, null, probe);
+      const probe: Appending = { waiting: 0, probe: true, resolve, reject };
+      const producer = this.#producer;
+      producer.produce(probeTopic, null, Buffer.from(this.journalId), PROBE_KEY, null, probe);
+      this.#hold(producer, probe);
       await promise;
     } finally {
       clearTimeout(timer);
@@ -231,12 +242,11 @@ export class KafkaJournal implements Journal {
     if (this.#producer !== broken || this.#closed) return;
     this.#options.onWarning(`the journal's producer could not go on and is replaced: ${cause.message}`);
     let fresh = this.#renewed();
-    // What the old one still holds is reported as failed while it flushes.
-    broken.flush(CLOSE_MS, () => broken.disconnect());
+    this.#retire(broken, cause);
     for (;;) {
       try {
         await settled((done) => fresh.connect({ timeout: CONNECT_TIMEOUT_MS }, done));
-        if (this.#producer !== fresh || this.#closed) fresh.disconnect();
+        if (this.#producer !== fresh || this.#closed) this.#retire(fresh, cause);
         else fresh.setPollInterval(this.#options.pollMs ?? POLL_MS);
         return;
       } catch (error) {
@@ -248,12 +258,39 @@ export class KafkaJournal implements Journal {
     }
   }
 
+  /**
+   * What it still holds is mostly reported while it flushes. Where a broker never answered, the client drops the reports as it ends: an
+   * append without one would wait for ever, and so would every repeat of its logs.
+   */
+  #retire(producer: KafkaProducer, cause: Error): void {
+    const giveUp = (): void => {
+      for (const appending of this.#held.get(producer) ?? []) {
+        if (!appending.probe) this.#waitingRows -= appending.waiting;
+        appending.reject(full(cause));
+      }
+      this.#held.delete(producer);
+    };
+    // It flushes for 5 s. One that is being connected is disconnected by whoever connects it, and holds nothing.
+    if (producer.isConnected()) producer.disconnect(giveUp);
+    else giveUp();
+  }
+
   #renewed(): KafkaProducer {
     const fresh = create(this.#options);
     this.#producer = fresh;
     this.#listen(fresh);
     return fresh;
   }
+}
+
+async function recordsIn(topic: string, producer: KafkaProducer): Promise<number> {
+  const { topics } = await settled<ClusterMetadata>((done) => producer.getMetadata({ topic, timeout: CONNECT_TIMEOUT_MS }, done));
+  let records = 0;
+  for (const { id } of topics.find(({ name }) => name === topic)?.partitions ?? []) {
+    const { highOffset } = await settled<Watermarks>((done) => producer.queryWatermarkOffsets(topic, id, CONNECT_TIMEOUT_MS, done));
+    records += highOffset;
+  }
+  return records;
 }
 
 function full(cause: Error): JournalFull {
