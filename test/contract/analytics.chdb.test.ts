@@ -2,6 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { openEngine } from '../../src/analytics/embedded/engine.ts';
+import { queryLines } from '../../src/analytics/query.ts';
+import type { QueryParams } from '../../src/query/analytics-port.ts';
 import { analyticsContract } from './analytics.contract.ts';
 
 analyticsContract('chDB', async () => {
@@ -11,6 +13,15 @@ analyticsContract('chDB', async () => {
   return {
     connect: engine.connect,
     insertBatch: engine.insertBatch,
+    queries: {
+      rows: async <Row>(sql: string, params: QueryParams): Promise<Row[]> => {
+        const lines = await queryLines(engine.connect, sql, params);
+        return lines
+          .split('\n')
+          .filter((line) => line !== '')
+          .map((line) => JSON.parse(line) as Row);
+      },
+    },
     close: () => {
       engine.close();
       rmSync(directory, { recursive: true, force: true });

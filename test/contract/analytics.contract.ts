@@ -3,18 +3,20 @@ import type { ClickHouseClient } from '@clickhouse/client';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { FeedFault, type FeedPositions, type FeedRead, type FeedSource } from '../../src/analytics/feed-source.ts';
 import { Loader } from '../../src/analytics/loader.ts';
-import { queryLines } from '../../src/analytics/query.ts';
 import type { RowBatch } from '../../src/analytics/row-batch.ts';
 import { migrate, PLAYS, POSITIONS } from '../../src/analytics/schema.ts';
 import { type AnalyticsSink, ClickHouseSink, type InsertBatch } from '../../src/analytics/sink.ts';
 import type { Play } from '../../src/domain/play.ts';
 import { MAX_PLAY_ROW_BYTES, writePlayRow } from '../../src/domain/play-row.ts';
+import type { AnalyticsQueries, QueryParams } from '../../src/query/analytics-port.ts';
 import { playOf } from '../support/feed-file.ts';
 
 export interface AnalyticsBackend {
   readonly connect: () => ClickHouseClient;
   readonly insertBatch: InsertBatch;
-  readonly close: () => void;
+  /** As reports ask. */
+  readonly queries: AnalyticsQueries;
+  readonly close: () => Promise<void> | void;
 }
 
 function rowOf(play: Play): Buffer {
@@ -106,17 +108,17 @@ export function analyticsContract(name: string, open: () => Promise<AnalyticsBac
     });
     afterAll(() => backend.close());
     beforeEach(async () => {
-      const client = backend.connect();
-      for (const table of [PLAYS, POSITIONS]) await client.command({ query: `TRUNCATE TABLE ${table}` });
-      await client.close();
+      for (const table of [PLAYS, POSITIONS]) await command(`TRUNCATE TABLE ${table}`);
     });
 
+    const command = async (query: string): Promise<void> => {
+      const client = backend.connect();
+      await client.command({ query });
+      await client.close();
+    };
+
     const sink = (): ClickHouseSink => new ClickHouseSink(backend.connect, backend.insertBatch);
-    const ask = async <Row>(sql: string, params = {}): Promise<Row[]> =>
-      (await queryLines(backend.connect, sql, params))
-        .split('\n')
-        .filter((line) => line !== '')
-        .map((line) => JSON.parse(line) as Row);
+    const ask = <Row>(sql: string, params: QueryParams = {}): Promise<Row[]> => backend.queries.rows<Row>(sql, params);
     const loaded = async (): Promise<string[]> =>
       (
         await ask<{ id: string; hash: string; status: string }>(
@@ -187,9 +189,7 @@ export function analyticsContract(name: string, open: () => Promise<AnalyticsBac
       const plays = Array.from({ length: 300 }, (_, n) => playOf(n));
       const feed = new MemoryFeed('f', [plays]);
       await loadAll(feed, sink());
-      const client = backend.connect();
-      await client.command({ query: `TRUNCATE TABLE ${POSITIONS}` });
-      await client.close();
+      await command(`TRUNCATE TABLE ${POSITIONS}`);
       await loadAll(feed, sink(), 77);
       expect(await loaded()).toEqual(expected(plays));
     });
@@ -198,9 +198,7 @@ export function analyticsContract(name: string, open: () => Promise<AnalyticsBac
       const plays = Array.from({ length: 40 }, (_, n) => playOf(n, { endedAt: Date.UTC(2026, n % 2 === 0 ? 7 : 8, 10) + n }));
       // A crash can leave the rows of one month and not those of the other.
       await loadAll(new MemoryFeed('f', [plays.filter((_, n) => n % 2 === 0)]), sink());
-      const client = backend.connect();
-      await client.command({ query: `TRUNCATE TABLE ${POSITIONS}` });
-      await client.close();
+      await command(`TRUNCATE TABLE ${POSITIONS}`);
       await loadAll(new MemoryFeed('f', [plays.slice(0, 25), plays.slice(25)]), sink());
       expect(await loaded()).toEqual(expected(plays));
     });
@@ -224,6 +222,29 @@ export function analyticsContract(name: string, open: () => Promise<AnalyticsBac
       // And a loader that knows nothing of the first one goes on from the written position.
       await loadAll(new MemoryFeed('f', [[...plays, playOf(99)]]), sink());
       expect(await loaded()).toEqual(expected([...plays, playOf(99)]));
+    });
+
+    test('a monthly partition can be dropped: the others stand, and it comes back only when the feed is loaded anew', async () => {
+      const inMonth = (n: number): number => Date.UTC(2026, 6 + (n % 3), 10) + n;
+      const plays = Array.from({ length: 60 }, (_, n) => playOf(n, { endedAt: inMonth(n) }));
+      const feed = new MemoryFeed('f', [plays.slice(0, 35), plays.slice(35)]);
+      await loadAll(feed, sink(), 20);
+      const [before] = await ask(`SELECT count() AS n FROM ${PLAYS} WHERE toYYYYMM(ended_at) = 202608`);
+      expect(before).toEqual({ n: 20 });
+
+      await command(`ALTER TABLE ${PLAYS} DROP PARTITION 202608`);
+      const others = plays.filter(({ endedAt }) => new Date(endedAt).getUTCMonth() !== 7);
+      expect(others).toHaveLength(40);
+      expect(await loaded()).toEqual(expected(others));
+      // The positions lie behind it: whoever loads next goes on there, and plays that come now have their month, whichever it is.
+      const late = playOf(60, { endedAt: Date.UTC(2026, 7, 20) });
+      const longer = new MemoryFeed('f', [plays.slice(0, 35), [...plays.slice(35), late]]);
+      await loadAll(longer, sink());
+      expect(await loaded()).toEqual(expected([...others, late]));
+
+      await command(`TRUNCATE TABLE ${POSITIONS}`);
+      await loadAll(longer, sink(), 20);
+      expect(await loaded()).toEqual(expected([...plays, late]));
     });
 
     test('rows of another feed are not mixed in', async () => {
