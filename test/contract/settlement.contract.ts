@@ -3,14 +3,23 @@ import * as fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Play } from '../../src/domain/play.ts';
 import type { Refusal } from '../../src/domain/refusal.ts';
+import type { JournalEntry } from '../../src/journal/journal.ts';
 import { PositionLost, type Settlement } from '../../src/settle/settlement.ts';
 import { playOf, uuidOf } from '../support/feed-file.ts';
+import { damaged, playEntry, refusalEntry } from '../support/journal-entries.ts';
 import { refusalOf } from '../support/plays.ts';
 
 export type TestRecord =
   | { readonly play: Play }
   | { readonly refusal: Refusal }
   | { readonly damaged: 'play' | 'refusal'; readonly n: number };
+
+/** As it stands in a journal. */
+export function entryOf(record: TestRecord): JournalEntry {
+  if ('play' in record) return playEntry(record.play);
+  if ('refusal' in record) return refusalEntry(record.refusal);
+  return damaged(record.damaged === 'play' ? playEntry(playOf(record.n)) : refusalEntry(refusalOf(record.n)));
+}
 
 export interface QuarantineRow {
   readonly logId: string | null;

@@ -8,9 +8,8 @@ import { recordHash, recordLogId } from '../../src/journal/record.ts';
 import { SqliteJournal } from '../../src/journal/sqlite-journal.ts';
 import { SqliteSettlement } from '../../src/settle/sqlite-settlement.ts';
 import { playOf, uuidOf } from '../support/feed-file.ts';
-import { damaged, playEntry, refusalEntry } from '../support/journal-entries.ts';
 import { playBytes, refusalOf } from '../support/plays.ts';
-import { type SettlementHarness, settleAll, settlementContract, type TestRecord } from './settlement.contract.ts';
+import { entryOf, type SettlementHarness, settleAll, settlementContract, type TestRecord } from './settlement.contract.ts';
 
 const KEEP = 4;
 
@@ -33,13 +32,7 @@ class SqliteHarness implements SettlementHarness {
   async append(records: readonly TestRecord[]): Promise<void> {
     // A process settles with one settlement from its start on: so that `damaged` is found by the next one, it is made now.
     this.settlement();
-    await this.journal.append(
-      records.map((record) => {
-        if ('play' in record) return playEntry(record.play);
-        if ('refusal' in record) return refusalEntry(record.refusal);
-        return damaged(record.damaged === 'play' ? playEntry(playOf(record.n)) : refusalEntry(refusalOf(record.n)));
-      }),
-    );
+    await this.journal.append(records.map(entryOf));
   }
 
   settlement(): SqliteSettlement {

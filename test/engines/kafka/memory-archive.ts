@@ -1,6 +1,7 @@
 /** An archive for tests of what lies around it: decides as the port says, and forgets nothing while its process lives. */
 import type { Refusal } from '../../../src/domain/refusal.ts';
 import type { ArchiveWriter, Claim, Claimed, Kept } from '../../../src/settle/ports.ts';
+import type { QuarantineRow } from '../../contract/settlement.contract.ts';
 
 interface Row {
   readonly refusal: Refusal;
@@ -39,8 +40,27 @@ export class MemoryArchive implements ArchiveWriter {
     return Promise.resolve();
   }
 
+  /** `log_id hash` of every owner. */
+  entries(): string[] {
+    return [...this.owners].map(([id, { hash }]) => `${uuidText(id)} ${hash}`);
+  }
+
+  /** As a list of quarantine shows it, the oldest first. */
+  rows(): QuarantineRow[] {
+    return [...this.quarantined.values()].map(({ refusal: { logId, contentHash, code }, positions }) => ({
+      logId,
+      hash: contentHash,
+      code,
+      count: positions.size,
+    }));
+  }
+
   #prune(deviceId: string): void {
     const unproven = [...this.quarantined].filter(([, { refusal }]) => !refusal.proven && refusal.deviceId === deviceId);
     for (const [key] of unproven.slice(0, -this.#keepUnproven)) this.quarantined.delete(key);
   }
+}
+
+function uuidText(hex: string): string {
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
 }

@@ -1,16 +1,18 @@
 import { afterAll, beforeAll } from 'vitest';
 import { settled } from '../../../src/kafka/client.ts';
-import { CommittedReader } from '../../../src/kafka/committed-reader.ts';
 import { EngineSettlement } from '../../../src/settle/engine-settlement.ts';
 import { KafkaSettleLog } from '../../../src/settle/kafka-settle-log.ts';
 import type { Settlement } from '../../../src/settle/settlement.ts';
-import { type SettlementHarness, settlementContract, type TestRecord } from '../../contract/settlement.contract.ts';
-import { playOf } from '../../support/feed-file.ts';
-import { damaged, playEntry, refusalEntry } from '../../support/journal-entries.ts';
-import { refusalOf } from '../../support/plays.ts';
+import {
+  entryOf,
+  type QuarantineRow,
+  type SettlementHarness,
+  settlementContract,
+  type TestRecord,
+} from '../../contract/settlement.contract.ts';
 import { startKafka } from '../support/engines.ts';
 import { MemoryArchive } from './memory-archive.ts';
-import { deleteBefore, forgetGroup, freshPlace, loseTopic, type Place, put } from './support.ts';
+import { deleteBefore, feedOf, forgetGroup, freshPlace, loseTopic, type Place, put } from './support.ts';
 
 const KEEP = 4;
 
@@ -33,17 +35,12 @@ class KafkaHarness implements SettlementHarness {
   }
 
   append(records: readonly TestRecord[]): Promise<void> {
-    const entries = records.map((record) => {
-      if ('play' in record) return playEntry(record.play);
-      if ('refusal' in record) return refusalEntry(record.refusal);
-      return damaged(record.damaged === 'play' ? playEntry(playOf(record.n)) : refusalEntry(refusalOf(record.n)));
-    });
     const { journal } = this.#place.topics;
     return put(
       this.#place,
       journal,
       0,
-      entries.map(({ record }) => ({ value: Buffer.from(record) })),
+      records.map((record) => ({ value: Buffer.from(entryOf(record).record) })),
     );
   }
 
@@ -77,35 +74,16 @@ class KafkaHarness implements SettlementHarness {
     this.#log = null;
   }
 
-  async feed(): Promise<string[]> {
-    const { client, config, topics } = this.#place;
-    const reader = await CommittedReader.open(client, config);
-    try {
-      const { low, end } = await reader.range(topics.feed, 0);
-      const found: string[] = [];
-      for await (const { value } of reader.scan(topics.feed, 0, low, end)) {
-        const { log_id: id, content_hash: hash } = JSON.parse(String(value)) as { log_id: string; content_hash: string };
-        found.push(`${id} ${hash}`);
-      }
-      return found;
-    } finally {
-      await reader.close();
-    }
+  feed(): Promise<string[]> {
+    return feedOf(this.#place);
   }
 
   archive(): Promise<string[]> {
-    return Promise.resolve([...this.#archive.owners].map(([id, { hash }]) => `${uuidText(id)} ${hash}`));
+    return Promise.resolve(this.#archive.entries());
   }
 
-  quarantine() {
-    return Promise.resolve(
-      [...this.#archive.quarantined.values()].map(({ refusal: { logId, contentHash, code }, positions }) => ({
-        logId,
-        hash: contentHash,
-        code,
-        count: positions.size,
-      })),
-    );
+  quarantine(): Promise<QuarantineRow[]> {
+    return Promise.resolve(this.#archive.rows());
   }
 
   async spoilPosition(how: 'absent' | 'other journal' | 'behind the end'): Promise<void> {
@@ -132,10 +110,6 @@ class KafkaHarness implements SettlementHarness {
   dispose(): Promise<void> {
     return this.reopen();
   }
-}
-
-function uuidText(hex: string): string {
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
 }
 
 settlementContract('Kafka', async () => new KafkaHarness(await freshPlace(kafka.bootstrap, 1)), 6);

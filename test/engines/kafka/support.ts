@@ -12,6 +12,7 @@ import type {
   MessageHeaders,
   RdKafkaConfig,
 } from '../../../src/kafka/client-types.ts';
+import { CommittedReader } from '../../../src/kafka/committed-reader.ts';
 import { prepareTopics } from '../../../src/kafka/topics.ts';
 import { beginKafkaJournal, type KafkaTopics, kafkaTopics } from '../../../src/settle/kafka-begin.ts';
 import { javaConsume, type WitnessedRecord } from '../support/witness.ts';
@@ -122,6 +123,22 @@ export async function deleteBefore(place: Place, topic: string, partition: numbe
     settled<{ readonly error?: KafkaError }[]>((done) => admin.deleteRecords([{ topic, partition, offset }], { timeout: 10_000 }, done)),
   );
   if (result?.error && result.error.code !== 0) throw result.error;
+}
+
+/** `log_id hash` of the committed records, in their order; the feed has one partition. */
+export async function feedOf({ client, config, topics }: Place): Promise<string[]> {
+  const reader = await CommittedReader.open(client, config);
+  try {
+    const { low, end } = await reader.range(topics.feed, 0);
+    const found: string[] = [];
+    for await (const { value } of reader.scan(topics.feed, 0, low, end)) {
+      const { log_id: id, content_hash: hash } = JSON.parse(String(value)) as { log_id: string; content_hash: string };
+      found.push(`${id} ${hash}`);
+    }
+    return found;
+  } finally {
+    await reader.close();
+  }
 }
 
 /** The feed as Java's consumer of committed records sees it. It looks again, and longer, where it saw fewer than there should be. */

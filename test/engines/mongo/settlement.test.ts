@@ -12,9 +12,8 @@ import { SCOPE_ALL } from '../../../src/server/access.ts';
 import { EngineSettlement } from '../../../src/settle/engine-settlement.ts';
 import type { JournalBatch, Publication, SettleLog } from '../../../src/settle/ports.ts';
 import { PositionLost } from '../../../src/settle/settlement.ts';
-import { type SettlementHarness, settleAll, settlementContract, type TestRecord } from '../../contract/settlement.contract.ts';
+import { entryOf, type SettlementHarness, settleAll, settlementContract, type TestRecord } from '../../contract/settlement.contract.ts';
 import { playOf } from '../../support/feed-file.ts';
-import { damaged, playEntry, refusalEntry } from '../../support/journal-entries.ts';
 import { refusalOf } from '../../support/plays.ts';
 import { startMongo } from '../support/engines.ts';
 import { databaseUrl, type Server, startServer, until } from './support.ts';
@@ -99,15 +98,7 @@ class MongoHarness implements SettlementHarness {
 
   async append(records: readonly TestRecord[]): Promise<void> {
     const kept = this.log.kept();
-    for (const record of records) {
-      const entry =
-        'play' in record
-          ? playEntry(record.play)
-          : 'refusal' in record
-            ? refusalEntry(record.refusal)
-            : damaged(record.damaged === 'play' ? playEntry(playOf(record.n)) : refusalEntry(refusalOf(record.n)));
-      kept.journal.push(Buffer.from(entry.record).toString('base64'));
-    }
+    for (const record of records) kept.journal.push(Buffer.from(entryOf(record).record).toString('base64'));
     this.log.write(kept);
   }
 
