@@ -230,8 +230,8 @@ async function leaveARest(dataDir: string): Promise<void> {
   journal.close();
 }
 
-// Without another look at a failed test: each builds on the one before it.
-describe('moving up', { retry: 0, timeout: LONG_MS }, () => {
+// Each builds on the one before it.
+describe('moving up', { timeout: LONG_MS }, () => {
   let dataDir: string;
   let embedded: Service;
   let distributed: Service;
