@@ -6,7 +6,8 @@ import { startKafka } from '../support/engines.ts';
 import { Settler, untilSettled } from './settler.ts';
 import { forgetGroup, freshPlace, loseTopic, type Place, type Published, put, witnessFeed } from './support.ts';
 
-const FENCING_RUNS = Number(process.env.FENCING_RUNS ?? 3);
+/** Some 10 s each. A fence that holds now and then is none. */
+const FENCING_RUNS = Number(process.env.FENCING_RUNS ?? 20);
 const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000);
 
 let kafka: Awaited<ReturnType<typeof startKafka>>;
