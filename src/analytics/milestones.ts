@@ -30,6 +30,8 @@ export class Milestones {
   readonly #onReached: (instant: number) => void;
   #waiting: Milestone[] = [];
   #reachedInstant = 0;
+  /** While a question is out, no other is asked: each holds a thread of the client's for as long as the brokers are silent. */
+  #adding = false;
 
   constructor(sources: MilestoneSources, onReached: (instant: number) => void) {
     this.#sources = sources;
@@ -44,10 +46,15 @@ export class Milestones {
   /** Takes note of what the journal holds now. Rejects when it cannot be asked. */
   async add(instant: number): Promise<void> {
     // Those that wait are not dropped for it: where settling is far behind, none would ever be reached.
-    if (this.#waiting.length >= MAX_WAITING) return;
+    if (this.#adding || this.#waiting.length >= MAX_WAITING) return;
     const { journalEnds, feedEnds } = this.#sources;
-    const journal = journalEnds ? await journalEnds() : null;
-    this.#waiting.push({ instant, journal, feed: journal ? null : await feedEnds() });
+    this.#adding = true;
+    try {
+      const journal = journalEnds ? await journalEnds() : null;
+      this.#waiting.push({ instant, journal, feed: journal ? null : await feedEnds() });
+    } finally {
+      this.#adding = false;
+    }
   }
 
   /** Looks how far things have come. Rejects when it cannot be asked; the next look goes on. */

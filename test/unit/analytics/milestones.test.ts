@@ -50,3 +50,25 @@ test('where settling is far behind, those that wait are reached in the end, howe
   await milestones.look();
   expect(reached.at(-1)).toBe(1_001);
 });
+
+test('brokers that are silent are asked one question at a time, and the next one when that has ended, however it did', async () => {
+  const asked: PromiseWithResolvers<ReadonlyMap<number, number>>[] = [];
+  const journalEnds = () => {
+    const answer = Promise.withResolvers<ReadonlyMap<number, number>>();
+    asked.push(answer);
+    return answer.promise;
+  };
+  const reached: number[] = [];
+  const sources = { journalEnds, settled: async () => one(3), feedEnds: async () => one(3), loaded: () => one(3) };
+  const milestones = new Milestones(sources, (instant) => reached.push(instant));
+  const first = milestones.add(1_000);
+  for (let instant = 1_001; instant < 1_100; instant += 1) await milestones.add(instant);
+  expect(asked).toHaveLength(1);
+  asked[0]?.reject(new Error('nobody answers'));
+  await expect(first).rejects.toThrow('nobody answers');
+  const second = milestones.add(1_100);
+  asked[1]?.resolve(one(3));
+  await second;
+  await milestones.look();
+  expect(reached).toEqual([1_100]);
+});
