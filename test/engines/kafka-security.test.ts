@@ -4,12 +4,22 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Loader } from '../../src/analytics/loader.ts';
+import type { AnalyticsSink } from '../../src/analytics/sink.ts';
 import type { KafkaSettings } from '../../src/config.ts';
+import { KafkaFeedSource } from '../../src/feed/kafka-source.ts';
+import { KafkaJournal } from '../../src/journal/kafka-journal.ts';
 import { loadKafkaClient, settled } from '../../src/kafka/client.ts';
 import type { ClusterMetadata } from '../../src/kafka/client-types.ts';
 import { KafkaRefused, KafkaUnreachable } from '../../src/kafka/errors.ts';
 import { connectionConfig } from '../../src/kafka/settings.ts';
 import { prepareTopics } from '../../src/kafka/topics.ts';
+import { EngineSettlement } from '../../src/settle/engine-settlement.ts';
+import { beginKafkaJournal, kafkaTopics } from '../../src/settle/kafka-begin.ts';
+import { KafkaSettleLog } from '../../src/settle/kafka-settle-log.ts';
+import { playOf } from '../support/feed-file.ts';
+import { playEntry } from '../support/journal-entries.ts';
+import { MemoryArchive } from './kafka/memory-archive.ts';
 import { startKafka } from './support/engines.ts';
 import { plainSettings } from './support/kafka-settings.ts';
 
@@ -115,6 +125,44 @@ describe('TLS with client certificates and SASL', () => {
     const metadata = await settled<ClusterMetadata>((done) => producer.connect({ timeout: 10_000, allTopics: true }, done));
     await settled((done) => producer.disconnect(done));
     expect(metadata.topics.map(({ name }) => name)).toContain('playback-logs');
+  });
+
+  it('let accepting, settling and loading work: the producer, a group, transactions and the reader of committed records', async () => {
+    const names = { journal: 'secured.journal', feed: 'secured', positions: 'secured.positions' };
+    const topics = kafkaTopics(await prepareTopics(settings(), ['journal', 'feed', 'positions'], { names }));
+    const client = await loadKafkaClient();
+    const config = connectionConfig(settings());
+    await beginKafkaJournal(client, config, topics);
+    const plays = Array.from({ length: 40 }, (_, n) => playOf(n));
+    const onWarning = (): void => {};
+
+    const journal = await KafkaJournal.open({ client, config, topic: topics.journal, journalId: topics.journalId, onWarning });
+    await journal.append([...plays, ...plays.slice(0, 5)].map(playEntry));
+    journal.close();
+
+    const log = await KafkaSettleLog.open({ client, config, topics, groupId: 'secured-settle', instance: 'one', onWarning });
+    const settlement = new EngineSettlement({ log, archive: new MemoryArchive(), onPoison: onWarning, now: Date.now });
+    const sum = { taken: 0, owners: 0, duplicates: 0 };
+    while (sum.taken < 45) {
+      const { taken, owners, duplicates } = await settlement.step(20);
+      sum.taken += taken;
+      sum.owners += owners;
+      sum.duplicates += duplicates;
+    }
+    await log.close();
+    expect(sum).toEqual({ taken: 45, owners: 40, duplicates: 5 });
+
+    const sink: AnalyticsSink = {
+      positions: async () => new Map(),
+      insert: async () => {},
+      savePositions: async () => {},
+      discard: async () => {},
+    };
+    const source = new KafkaFeedSource({ client, config, topic: topics.feed, feedId: 'secured' });
+    const loader = new Loader(source, sink);
+    while (loader.status.rowsLoaded < 40) await loader.step();
+    source.close();
+    expect(loader.status).toMatchObject({ rowsLoaded: 40, lastError: null });
   });
 
   it.each([
