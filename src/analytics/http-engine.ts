@@ -5,6 +5,7 @@ import type { AnalyticsQueries, QueryParams } from '../query/analytics-port.ts';
 import { queryProblem } from './query-problem.ts';
 import { QuerySlots } from './query-slots.ts';
 import { queryLines } from './query.ts';
+import { migrate } from './schema.ts';
 import type { InsertBatch } from './sink.ts';
 
 const REQUEST_MS = 30_000;
@@ -14,15 +15,41 @@ export function connectTo(url: string): ClickHouseClient {
   return createClient({ url, request_timeout: REQUEST_MS, compression: { request: false, response: true } });
 }
 
+/** ClickHouse's REQUIRED_PASSWORD, ACCESS_DENIED, AUTHENTICATION_FAILED. */
+const BAD_CREDENTIALS = new Set(['194', '497', '516']);
+
+/** Names the setting that is to blame, where it is one. */
+async function asking<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const { code, message } = error as { readonly code?: unknown; readonly message?: unknown };
+    if (typeof code !== 'string' || !BAD_CREDENTIALS.has(code)) throw error;
+    const told = `ClickHouse refuses the credentials of PLAYPROOF_CLICKHOUSE_URL, or what they may do: ${String(message)}`;
+    throw Object.assign(new Error(told, { cause: error }), { code });
+  }
+}
+
+/** The tables, made and brought up to date. @throws as `migrate` does. */
+export async function migrateOverHttp(url: string): Promise<void> {
+  const client = connectTo(url);
+  try {
+    await asking(() => migrate(client));
+  } finally {
+    await client.close();
+  }
+}
+
 /** The rows are RowBinary already and travel as they are. */
-export const insertOverHttp: InsertBatch = async (client, table, names, batch) => {
-  const { stream } = await client.exec({
-    query: `INSERT INTO ${table} (${names}) SETTINGS async_insert = 0, max_partitions_per_insert_block = 0 FORMAT RowBinary`,
-    values: Readable.from([Buffer.from(batch.bytes)]),
+export const insertOverHttp: InsertBatch = (client, table, names, batch) =>
+  asking(async () => {
+    const { stream } = await client.exec({
+      query: `INSERT INTO ${table} (${names}) SETTINGS async_insert = 0, max_partitions_per_insert_block = 0 FORMAT RowBinary`,
+      values: Readable.from([Buffer.from(batch.bytes)]),
+    });
+    // The answer has no body; reading it to its end gives the connection back.
+    for await (const _ of stream) continue;
   });
-  // The answer has no body; reading it to its end gives the connection back.
-  for await (const _ of stream) continue;
-};
 
 export class HttpAnalytics implements AnalyticsQueries {
   readonly #url: string;
@@ -38,7 +65,7 @@ export class HttpAnalytics implements AnalyticsQueries {
   async rows<Row>(sql: string, params: QueryParams): Promise<Row[]> {
     await this.#slots.take();
     try {
-      const lines = await queryLines(() => connectTo(this.#url), sql, params);
+      const lines = await asking(() => queryLines(() => connectTo(this.#url), sql, params));
       return lines
         .split('\n')
         .filter((line) => line !== '')

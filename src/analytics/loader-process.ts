@@ -11,11 +11,10 @@ import { connectionConfig } from '../kafka/settings.ts';
 import { prepareTopics } from '../kafka/topics.ts';
 import { named } from '../settle/kafka-begin.ts';
 import type { FeedPositions, FeedSource } from './feed-source.ts';
-import { connectTo, insertOverHttp } from './http-engine.ts';
+import { connectTo, insertOverHttp, migrateOverHttp } from './http-engine.ts';
 import type { FromLoader, LoaderProcessOptions, ToLoader } from './loader-messages.ts';
 import { Loader, type LoaderStatus } from './loader.ts';
 import { Milestones } from './milestones.ts';
-import { migrate } from './schema.ts';
 import { tellCompleteness } from './shared-completeness.ts';
 import { ClickHouseSink } from './sink.ts';
 
@@ -106,12 +105,7 @@ async function main(options: LoaderProcessOptions): Promise<void> {
   const reader = topics && (await eventually(() => CommittedReader.open(client, config)));
   const group = reader && settleGroup !== null ? await eventually(() => openGroup(client, options, settleGroup)) : null;
   const tables = await eventually(async () => {
-    const clickhouse = connectTo(options.clickhouseUrl);
-    try {
-      await migrate(clickhouse);
-    } finally {
-      await clickhouse.close();
-    }
+    await migrateOverHttp(options.clickhouseUrl);
     return true;
   });
   if (!topics || !reader || !tables) process.exit(0);

@@ -29,6 +29,7 @@ const FAIL_FAST_MS = 500;
 const DEFAULT_DATABASE = 'playproof';
 
 const BAD_CREDENTIALS = new Set([13, 18]);
+const OUT_OF_DISK_SPACE = 14_031;
 
 export class MongoConnection {
   /** Everything done through it is durable in a majority when it resolves, and reads see nothing less. */
@@ -111,10 +112,11 @@ export class MongoConnection {
   }
 
   #went(cause: Error): MongoUnavailable {
-    const refused = cause instanceof MongoServerError && BAD_CREDENTIALS.has(Number(cause.code));
-    const told = refused
-      ? `MongoDB refuses the credentials of PLAYPROOF_MONGODB_URL, or what they may do: ${cause.message}`
-      : `MongoDB cannot be asked now: ${cause.message}`;
+    const code = cause instanceof MongoServerError ? Number(cause.code) : null;
+    const refused = code !== null && BAD_CREDENTIALS.has(code);
+    let told = `MongoDB cannot be asked now: ${cause.message}`;
+    if (refused) told = `MongoDB refuses the credentials of PLAYPROOF_MONGODB_URL, or what they may do: ${cause.message}`;
+    else if (code === OUT_OF_DISK_SPACE) told = `MongoDB takes no writes, its disk is full: ${cause.message}`;
     const failure = new MongoUnavailable(told, { cause });
     if (!this.#failure) this.#log(told);
     this.#failure = failure;

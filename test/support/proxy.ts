@@ -1,7 +1,7 @@
 /**
  * A TCP proxy on 127.0.0.1 that does to connections what networks do: it delays, stops reading, cuts, closes one way, is away, and
- * loses the answer of a chosen request, which has reached the server all the same. It knows requests and answers of a protocol by
- * its frames (proxy-protocols.ts); without one it passes bytes on.
+ * loses the answer of a chosen request, which has reached the server all the same; or it answers one in the server's place, which
+ * never hears of it. It knows requests and answers of a protocol by its frames (proxy-protocols.ts); without one it passes bytes on.
  */
 import net from 'node:net';
 import type { Frames, Protocol } from './proxy-protocols.ts';
@@ -19,6 +19,9 @@ export interface Chosen {
 
 /** cut: the connection breaks instead. silence: it stays open, and the answer never comes. A number: it comes so many milliseconds late. */
 export type Fate = 'cut' | 'silence' | number;
+
+/** What the server would answer to this request: a whole frame. */
+export type Answer = (request: Buffer) => Buffer;
 
 interface Rule {
   readonly chosen: Chosen;
@@ -68,6 +71,7 @@ export class Proxy {
   readonly #server: net.Server;
   readonly #pairs = new Set<Pair>();
   #rules: Rule[] = [];
+  #refusals: { readonly chosen: readonly Chosen[]; readonly answer: Answer }[] = [];
   #delayMs = 0;
   #stalled = false;
   #away = false;
@@ -124,9 +128,15 @@ export class Proxy {
     return promise;
   }
 
+  /** The chosen requests do not reach the server: it is this that they hear. */
+  refuse(chosen: readonly Chosen[], answer: Answer): void {
+    this.#refusals.push({ chosen, answer });
+  }
+
   /** No fault any more. What a stalled or delayed connection holds goes on; what was lost stays lost. */
   heal(): void {
     this.#rules = [];
+    this.#refusals = [];
     this.#delayMs = 0;
     this.#away = false;
     this.#stalled = false;
@@ -146,11 +156,16 @@ export class Proxy {
     const server = net.connect({ port: this.#target, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
     const pair: Pair = { client, server, awaited: new Map() };
     this.#pairs.add(pair);
+    const back = new Lane(client);
     this.#pass(pair, client, new Lane(server), (frame, lane) => {
-      this.#asked(pair, frame);
-      lane.send(frame, this.#delayMs);
+      const refusal = this.#refusalOf(frame);
+      if (refusal) back.send(refusal, this.#delayMs);
+      else {
+        this.#asked(pair, frame);
+        lane.send(frame, this.#delayMs);
+      }
     });
-    this.#pass(pair, server, new Lane(client), (frame, lane) => this.#answered(pair, frame, lane));
+    this.#pass(pair, server, back, (frame, lane) => this.#answered(pair, frame, lane));
     if (this.#stalled) for (const socket of [client, server]) socket.pause();
   }
 
@@ -163,6 +178,13 @@ export class Proxy {
     from.on('end', () => lane.end());
     from.on('error', () => this.#break(pair));
     from.on('close', () => this.#break(pair));
+  }
+
+  #refusalOf(frame: Buffer): Buffer | null {
+    const kind = this.#refusals.length > 0 ? this.#protocol?.request(frame)?.kind : undefined;
+    if (kind === undefined) return null;
+    const meant = (one: Chosen): boolean => one.kind === kind && holds(frame, one);
+    return this.#refusals.find(({ chosen }) => chosen.some(meant))?.answer(frame) ?? null;
   }
 
   #asked({ awaited }: Pair, frame: Buffer): void {
