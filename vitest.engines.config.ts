@@ -8,6 +8,7 @@ import { FiguresReporter } from './scripts/reliability/figures-reporter.ts';
 const COUNTED = [
   'test/engines/kafka/exactly-once.test.ts',
   'test/engines/kafka/edge*.test.ts',
+  'test/engines/kafka/settlement.test.ts',
   'test/engines/mongo/settlement.test.ts',
   'test/engines/random-kills.test.ts',
   'test/engines/copy.test.ts',

@@ -18,6 +18,8 @@ const NAMES = [
   'settledConflicts',
   'quarantined',
   'settleFailures',
+  /** 1: settling has stopped, its read position is lost. */
+  'positionLost',
   'seen',
   'billable',
 ] as const;

@@ -11,6 +11,8 @@ export interface KeptProcessOptions<To, From> {
   readonly entry: URL;
   /** The first message that each new process gets; options may hold passwords, which arguments would show. */
   readonly hello: To;
+  /** Told when a process is started: what the one before it said of itself is over. */
+  readonly onStart: () => void;
   readonly onMessage: (message: From) => void;
   readonly log: (message: string) => void;
 }
@@ -55,7 +57,8 @@ export class KeptProcess<To extends object, From> {
   }
 
   #fork(): void {
-    const { entry, hello, onMessage, log, name } = this.#options;
+    const { entry, hello, onStart, onMessage, log, name } = this.#options;
+    onStart();
     const child = fork(entry, [], { serialization: 'advanced', stdio: ['ignore', 2, 2, 'ipc'] });
     const born = performance.now();
     this.#child = child;

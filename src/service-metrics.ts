@@ -11,6 +11,8 @@ export interface MetricSources {
   readonly analytics: () => { readonly loadedOffset: number | null; readonly rowsLoaded: number; readonly restarts: number };
   /** Age of the judges' view of the registry; null: nobody judges here, or nothing was read yet. Absent: it is never old. */
   readonly viewAgeMs?: () => number | null;
+  /** Whether settling has stopped since its read position is lost, where the counters do not tell; null: this process cannot know. */
+  readonly positionLost?: () => boolean | null;
   /** How far settling and loading are behind, where the counters do not tell; null: this process cannot know, and shows nothing. */
   readonly lags?: { readonly journal: () => number | null; readonly analytics: () => number | null };
 }
@@ -29,7 +31,7 @@ const TOTALS: readonly (readonly [CounterName, string, string])[] = [
   ['settleFailures', 'playproof_settle_failures_total', 'Steps of settling that failed and are tried again'],
 ];
 
-export function serviceMetrics({ counters, unread, inFlight, analytics, lags, viewAgeMs }: MetricSources): Registry {
+export function serviceMetrics({ counters, unread, inFlight, analytics, lags, positionLost, viewAgeMs }: MetricSources): Registry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const gauge = (name: string, help: string, read: () => number | null): void => {
@@ -58,6 +60,8 @@ export function serviceMetrics({ counters, unread, inFlight, analytics, lags, vi
   for (const [counter, name, help] of TOTALS) total(name, help, () => counters.get(counter) + (unread?.get(counter) ?? 0));
   const waiting = lags?.journal ?? ((): number => counters.get('end') - counters.get('settled'));
   gauge('playproof_journal_lag_records', 'Journal records that are not settled yet', waiting);
+  const lost = positionLost ?? ((): boolean => counters.get('positionLost') === 1);
+  gauge('playproof_settle_position_lost', '1: settling has stopped, since its read position is lost; 0: it is not', () => numberOf(lost()));
   const unloaded = lags?.analytics ?? ((): number => Math.max(0, counters.get('settled') - (analytics().loadedOffset ?? 0)));
   gauge('playproof_analytics_lag_records', 'Upper bound of the settled records that are not in analytics yet', unloaded);
   total('playproof_analytics_rows_loaded_total', 'Plays loaded into analytics by the process that runs now', () => analytics().rowsLoaded);
@@ -85,4 +89,8 @@ export function serviceMetrics({ counters, unread, inFlight, analytics, lags, vi
     },
   });
   return registry;
+}
+
+function numberOf(flag: boolean | null): number | null {
+  return flag === null ? null : Number(flag);
 }

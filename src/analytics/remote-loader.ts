@@ -30,6 +30,7 @@ export class RemoteLoader {
       name: 'loading',
       entry: new URL('./loader-process.ts', import.meta.url),
       hello: { type: 'start', options },
+      onStart: () => {},
       onMessage: (message) => this.#hear(message, log),
       log,
     });

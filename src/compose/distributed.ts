@@ -43,6 +43,8 @@ export interface DistributedParts {
   /** The group whose position says what is settled; null where the journal is not on Kafka. */
   readonly settleGroup: string | null;
   readonly journal: (counters: Counters) => JournalState;
+  /** Records that wait to be settled, where this process counts them itself; null: its settler knows, as far as one can. */
+  readonly unsettled: (counters: Counters) => number | null;
   /** See RemoteLoader. */
   readonly certain: (dispatcher: Dispatcher | null, counters: Counters) => number | null;
   /** What this node knows of logs that were acknowledged and are not settled yet. */
@@ -79,8 +81,12 @@ export async function composeDistributed(surroundings: Surroundings, parts: Dist
     viewAgeMs,
     inFlight: () => dispatcher?.inFlight ?? { requests: 0, bytes: 0 },
     analytics: () => loader?.status() ?? { loadedOffset: null, rowsLoaded: 0, restarts: 0 },
+    positionLost: () => (settler?.status ? settler.status.state === 'position-lost' : null),
     // A settler knows of its own partitions; together they know all.
-    lags: { journal: () => settler?.status?.backlog ?? null, analytics: () => loader?.status().lagRows ?? null },
+    lags: {
+      journal: () => (dispatcher && parts.unsettled(counters)) ?? settler?.status?.backlog ?? null,
+      analytics: () => loader?.status().lagRows ?? null,
+    },
   });
   const ready = (): CheckResult => readiness(dispatcher && { journal: parts.journal(counters), viewAgeMs: viewAgeMs() }, settler, loader);
   const waiting = dispatcher && roles.has('query') ? parts.waiting(dispatcher, counters) : null;

@@ -19,6 +19,8 @@ export const composeEdge: Compose = async (surroundings) => {
     settleGroup: null,
     waiting: (_dispatcher, counters) => new EdgeWaiting(path.join(config.dataDir, DATABASE_FILE), () => counters.get('settled')),
     journal: () => 'open',
+    // The settler's own word is missing just when it matters: while Kafka is away, or its position is lost.
+    unsettled: (counters) => Math.max(0, counters.get('end') - counters.get('settled')),
     // Only when nothing waits: then whatever was received before now, and is not in flight, is in the feed.
     certain: (dispatcher, counters) => {
       const oldest = dispatcher?.oldestReceivedAt ?? Date.now();

@@ -25,6 +25,9 @@ async function enginesOn(surroundings: WriterSurroundings, journal: SqliteJourna
   let settledUpTo = 0;
   let removing = false;
   counters.set('end', journal.end);
+  // Until the settler has read its position: what was removed was settled.
+  const { first } = journal.db.prepare('SELECT min(seq) AS first FROM journal').get() as { first: number | null };
+  counters.set('settled', (first ?? 1) - 1);
 
   function removeSettled(): void {
     removing = false;

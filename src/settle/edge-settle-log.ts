@@ -46,6 +46,8 @@ export class EdgeSettleLog implements SettleLog {
   readonly #end: StatementSync;
   /** Null: it has to be read from Kafka before anything else. */
   #position: EdgePosition | null = null;
+  /** The next `seq` to settle when the position was last known: settling never goes back behind it. */
+  #lastNext: number | null = null;
   #outstanding: JournalBatch | null = null;
 
   private constructor(options: EdgeSettleLogOptions, db: DatabaseSync, journalId: string, transactions: Transactions) {
@@ -83,6 +85,7 @@ export class EdgeSettleLog implements SettleLog {
     this.#outstanding = null;
     this.#position ??= await this.#find();
     const { next } = this.#position;
+    this.#lastNext = next;
     const until = performance.now() + READ_WAIT_MS;
     let rows = this.#rows.all(next, limit) as unknown as Row[];
     while (rows.length === 0 && performance.now() < until) {
@@ -104,11 +107,12 @@ export class EdgeSettleLog implements SettleLog {
     // Until the transaction is known to be committed, the position is whatever Kafka says.
     this.#position = null;
     this.#position = await publishBehind(this.#transactions, { ...this.#options, journalId: this.journalId }, last, publications);
+    this.#lastNext = this.#position.next;
     this.#options.settledUpTo?.(last.offset);
   }
 
-  async backlog(): Promise<number> {
-    return this.#position ? Math.max(0, this.#ends() + 1 - this.#position.next) : 0;
+  async backlog(): Promise<number | null> {
+    return this.#lastNext === null ? null : Math.max(0, this.#ends() + 1 - this.#lastNext);
   }
 
   async close(): Promise<void> {

@@ -52,7 +52,8 @@ export class KafkaSettleLog implements SettleLog {
   readonly #trim: KafkaTrim;
   /** Names one reading of one assignment; a batch of an earlier one is stale. */
   #reading = {};
-  #partitions: readonly number[] = [];
+  /** Null: the group has not decided yet what is ours. */
+  #partitions: readonly number[] | null = null;
   #mustPosition = false;
   #outstanding = false;
   /** The next offset of each partition that is read. */
@@ -120,10 +121,16 @@ export class KafkaSettleLog implements SettleLog {
     return [...this.#next.keys()];
   }
 
-  async backlog(): Promise<number> {
+  async backlog(): Promise<number | null> {
+    if (this.#partitions === null) return null;
     let waiting = 0;
-    for (const [partition, committed] of this.#committed) {
-      waiting += Math.max(0, (await this.#ends(partition)).highOffset - committed);
+    for (const partition of this.#partitions) {
+      const committed = this.#committed.get(partition);
+      if (committed === undefined) return null;
+      const { highOffset } = await this.#ends(partition);
+      // It lies outside the journal, as that of one that was deleted and made again.
+      if (committed > highOffset) return null;
+      waiting += highOffset - committed;
     }
     return waiting;
   }
@@ -142,7 +149,7 @@ export class KafkaSettleLog implements SettleLog {
       if (assigned === null) this.#consumer.unassign();
     }
     this.#reading = {};
-    this.#partitions = last.assigned ?? [];
+    this.#partitions = last.assigned;
     this.#next.clear();
     this.#committed.clear();
     this.#mustPosition = last.assigned !== null;
@@ -152,7 +159,8 @@ export class KafkaSettleLog implements SettleLog {
   async #position(): Promise<void> {
     this.#reading = {};
     const { topics } = this.#options;
-    const asked = this.#partitions.map((partition) => ({ topic: topics.journal, partition }));
+    const partitions = this.#partitions ?? [];
+    const asked = partitions.map((partition) => ({ topic: topics.journal, partition }));
     // Offsets of a transaction that is still open are waited for: then a commit whose answer was lost is seen.
     const committed =
       asked.length === 0 ? [] : await settled<TopicPartitionOffset[]>((done) => this.#consumer.committed(asked, CALL_TIMEOUT_MS, done));
@@ -168,7 +176,7 @@ export class KafkaSettleLog implements SettleLog {
       }
       starts.set(partition, offset);
     }
-    const missing = this.#partitions.filter((partition) => !starts.has(partition));
+    const missing = partitions.filter((partition) => !starts.has(partition));
     const found = missing.length === 0 ? new Map<number, number>() : await this.#find(missing);
     for (const [partition, offset] of [...starts, ...found]) await this.#assertInside(partition, offset);
     // The group decided anew meanwhile: that comes first.

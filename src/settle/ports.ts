@@ -53,8 +53,8 @@ export interface SettleLog {
    * @throws StaleBatch, Fenced
    */
   publish(batch: JournalBatch, publications: readonly Publication[]): Promise<void>;
-  /** Records that wait behind the read position, where it is known. */
-  backlog(): Promise<number>;
+  /** Records that wait behind the read position as it was last known; null: it is not known, which is not the same as none. */
+  backlog(): Promise<number | null>;
   close(): Promise<void>;
 }
 

@@ -104,7 +104,10 @@ export class SettleLoop {
   #failed(error: unknown): void {
     this.#failures += 1;
     this.#deps.counters.add('settleFailures', 1);
-    if (error instanceof PositionLost) this.#stopped = true;
+    if (error instanceof PositionLost) {
+      this.#stopped = true;
+      this.#deps.counters.set('positionLost', 1);
+    }
     this.#deps.onFailure(error instanceof Error ? error : new Error(String(error)));
   }
 }

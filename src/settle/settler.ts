@@ -19,6 +19,9 @@ export class Settler {
       name: 'settling',
       entry: new URL('./settle-process.ts', import.meta.url),
       hello: { type: 'start', options },
+      onStart: () => {
+        this.#status = null;
+      },
       onMessage: (message) => {
         if (message.type === 'status') {
           this.#status = message.status;
@@ -30,7 +33,7 @@ export class Settler {
     });
   }
 
-  /** Null until the process has told something. */
+  /** Null until the process that runs now has told something. */
   get status(): SettleStatus | null {
     return this.#process.alive ? this.#status : null;
   }

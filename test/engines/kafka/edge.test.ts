@@ -74,6 +74,10 @@ class EdgeNode {
     return settlement.step(limit);
   }
 
+  async backlog(): Promise<number | null | undefined> {
+    return this.#log?.backlog();
+  }
+
   async settle(limit?: number): Promise<void> {
     while ((await this.step(limit)).taken > 0);
   }
@@ -186,6 +190,27 @@ describe('edge', () => {
     await node.take(plays(20, 25));
     await node.settle();
     await expectFeed(place, plays(0, 25));
+  });
+
+  it('what waits is shown as it was last known while nothing can be published, and as unknown where it never was', async () => {
+    const place = await freshPlace(kafka.bootstrap, 2, false);
+    const archive = new MemoryArchive();
+    const node = new EdgeNode(place, archive);
+    await node.take(plays(0, 20));
+    await node.step(5);
+    expect(await node.backlog()).toBe(15);
+    // A copy takes over: what this one publishes from now on fails.
+    await node.stop();
+    const copy = new EdgeNode(place, archive, node.copy());
+    await node.step(5);
+    await copy.step(1);
+    await expect(node.step(5)).rejects.toThrow(Fenced);
+    expect(await node.backlog()).toBe(10);
+    await node.stop();
+    await copy.stop();
+    await loseTopic(place, 'positions');
+    await expect(node.step()).rejects.toThrow(PositionLost);
+    expect(await node.backlog()).toBeNull();
   });
 
   it('a backup from before the first contact with Kafka is refused as well', async () => {

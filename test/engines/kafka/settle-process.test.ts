@@ -111,6 +111,8 @@ test('without a read position it publishes nothing, stays, and says what is lost
   expect(parent.statuses.at(-1)?.lastError).toContain('it is not known that none of it was settled');
   await sleep(2_000);
   expect(isAlive(parent.pid)).toBe(true);
+  // Two records wait, and nobody knows behind which position: that is not none.
+  expect(parent.statuses.at(-1)).toMatchObject({ state: 'position-lost', backlog: null });
   expect(await witnessFeed(place, 0)).toEqual([]);
   parent.process.send('stop');
   await parent.until(() => parent.ended !== null);

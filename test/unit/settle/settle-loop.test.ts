@@ -58,6 +58,16 @@ function append(rows: number): void {
 }
 
 describe('the settling loop', () => {
+  it('says that the read position is lost', async () => {
+    settlement.fault = new Error('the disk is full');
+    append(1);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(counters.get('positionLost')).toBe(0);
+    settlement.fault = new PositionLost('it is gone');
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(counters.get('positionLost')).toBe(1);
+  });
+
   it('settles what was appended, soon while little waits and at once while much does', async () => {
     append(5);
     expect(settlement.steps).toBe(0);

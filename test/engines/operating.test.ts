@@ -1,0 +1,56 @@
+/** What operators see of each process, and what they can do: figures that are true when it is worst, and readiness by what a role needs. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { Load } from '../support/load.ts';
+import { importWorld, makeWorld, play, type World } from '../support/registry.ts';
+import { waitUntil } from '../support/wait-until.ts';
+import { Installation } from './support/installation.ts';
+import { metric } from './faults/field.ts';
+
+const TEST_MS = 240_000;
+/** The view of the registry may be old: it is Kafka and analytics that are away here. */
+const LONG = { PLAYPROOF_REGISTRY_MAX_AGE_SECONDS: '3600' };
+const JOURNAL_LAG = 'playproof_journal_lag_records';
+
+let installation: Installation;
+let world: World;
+let load: Load;
+
+beforeAll(async () => {
+  installation = await Installation.start();
+  world = makeWorld(2);
+  load = new Load(world, 41);
+});
+
+afterAll(async () => {
+  await installation?.dispose();
+});
+
+afterEach(({ task }) => {
+  if (task.result?.state === 'fail') console.log(installation.output());
+});
+
+test('edge: what waits is shown while Kafka is away, also by a box that starts then', { timeout: TEST_MS }, async () => {
+  const env = { ...LONG, PLAYPROOF_PROFILE: 'edge' };
+  const box = await installation.run('edge', 'accept,settle', { env });
+  await importWorld(box, world);
+  await load.send(box.url, [play(world), play(world)]);
+  await waitUntil(async () => (await metric(box, JOURNAL_LAG)) === 0);
+  expect(await metric(box, 'playproof_settle_position_lost')).toBe(0);
+  await installation.kafka.kill();
+  for (let i = 0; i < 5; i += 1) await load.send(box.url, [play(world)]);
+  // Long enough for publishing to fail, and for the position to be asked for in vain.
+  for (let i = 0; i < 20; i += 1) {
+    expect(await metric(box, JOURNAL_LAG)).toBe(5);
+    await sleep(500);
+  }
+  await box.stop();
+  const again = installation.spawn('edge', 'accept,settle', { env });
+  await again.listening();
+  await sleep(1_000);
+  // The last settled one is still there: nobody knows that it is settled until Kafka says so.
+  expect(await metric(again, JOURNAL_LAG)).toBe(6);
+  await installation.kafka.restart();
+  await waitUntil(async () => (await metric(again, JOURNAL_LAG)) === 0);
+  await again.stop();
+});
