@@ -8,7 +8,14 @@ export interface MetricSources {
   /** What was refused before a judge saw it; absent where nothing is accepted. */
   readonly unread?: Counters;
   readonly inFlight: () => { readonly requests: number; readonly bytes: number };
-  readonly analytics: () => { readonly loadedOffset: number | null; readonly rowsLoaded: number; readonly restarts: number };
+  readonly analytics: () => {
+    readonly loadedOffset: number | null;
+    readonly rowsLoaded: number;
+    readonly failures: number;
+    readonly restarts: number;
+    /** Null: nothing is loaded here, or it is not known. */
+    readonly stopped: boolean | null;
+  };
   /** Age of the judges' view of the registry; null: nobody judges here, or nothing was read yet. Absent: it is never old. */
   readonly viewAgeMs?: () => number | null;
   /** Whether settling has stopped since its read position is lost, where the counters do not tell; null: this process cannot know. */
@@ -65,6 +72,12 @@ export function serviceMetrics({ counters, unread, inFlight, analytics, lags, po
   const unloaded = lags?.analytics ?? ((): number => Math.max(0, counters.get('settled') - (analytics().loadedOffset ?? 0)));
   gauge('playproof_analytics_lag_records', 'Upper bound of the settled records that are not in analytics yet', unloaded);
   total('playproof_analytics_rows_loaded_total', 'Plays loaded into analytics by the process that runs now', () => analytics().rowsLoaded);
+  total('playproof_analytics_failures_total', 'Attempts to load that failed, of the process that runs now', () => analytics().failures);
+  gauge(
+    'playproof_analytics_stopped',
+    '1: loading has stopped at something in the feed that it must not pass by itself; 0: it has not',
+    () => numberOf(analytics().stopped),
+  );
   total('playproof_analytics_restarts_total', 'How often the analytics process had to be started again', () => analytics().restarts);
   gauge('playproof_in_flight_requests', 'Requests with logs that are not answered yet', () => inFlight().requests);
   gauge('playproof_in_flight_bytes', 'Bytes of their bodies', () => inFlight().bytes);

@@ -30,5 +30,7 @@ export interface FeedSource {
    * @throws FeedFault when a record is damaged, or when `from` lies behind the end of the feed.
    */
   read(from: FeedPositions, batch: RowBatch): Promise<FeedRead>;
+  /** Records between `from` and the end of the feed, whether they can be read or not; an upper bound. */
+  lag(from: FeedPositions): Promise<number>;
   close(): void;
 }

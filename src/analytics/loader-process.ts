@@ -13,7 +13,7 @@ import { named } from '../settle/kafka-begin.ts';
 import type { FeedPositions, FeedSource } from './feed-source.ts';
 import { connectTo, insertOverHttp, migrateOverHttp } from './http-engine.ts';
 import type { FromLoader, LoaderProcessOptions, ToLoader } from './loader-messages.ts';
-import { Loader, type LoaderStatus } from './loader.ts';
+import { Loader, type LoaderStatus, NOTHING_LOADED } from './loader.ts';
 import { Milestones } from './milestones.ts';
 import { tellCompleteness } from './shared-completeness.ts';
 import { ClickHouseSink } from './sink.ts';
@@ -29,7 +29,7 @@ const CALL_MS = 10_000;
 
 const stopping = new AbortController();
 let milestones: Milestones | null = null;
-let status: LoaderStatus = { loadedOffset: null, lagRows: 0, rowsLoaded: 0, lastError: null, stopped: false };
+let status: LoaderStatus = NOTHING_LOADED;
 
 function send(message: FromLoader): void {
   if (process.connected) process.send?.(message);
@@ -41,13 +41,17 @@ function tell(next: LoaderStatus): void {
   send({ type: 'status', status });
 }
 
+function failed(error: unknown): void {
+  tell({ ...status, failures: status.failures + 1, lastError: error instanceof Error ? error.message : String(error) });
+}
+
 /** Repeats what needs an engine until it is there. */
 async function eventually<T>(open: () => Promise<T>): Promise<T | null> {
   while (!stopping.signal.aborted) {
     try {
       return await open();
     } catch (error) {
-      tell({ ...status, lastError: error instanceof Error ? error.message : String(error) });
+      failed(error);
       await sleep(RETRY_MS, undefined, { signal: stopping.signal }).catch(() => {});
     }
   }
@@ -70,6 +74,10 @@ class WatchedSource implements FeedSource {
   read(...args: Parameters<FeedSource['read']>): ReturnType<FeedSource['read']> {
     this.loaded = new Map(args[0]);
     return this.#source.read(...args);
+  }
+
+  lag(from: FeedPositions): Promise<number> {
+    return this.#source.lag(from);
   }
 
   close(): void {
@@ -124,7 +132,7 @@ async function main(options: LoaderProcessOptions): Promise<void> {
   );
   const teller = connectTo(options.clickhouseUrl);
   void lookOut(milestones, (instant) => tellCompleteness(teller, instant));
-  await new Loader(source, sink, { onStatus: tell }).run(stopping.signal);
+  await new Loader(source, sink, { onStatus: tell, failures: status.failures }).run(stopping.signal);
   if (stopping.signal.aborted) process.exit(0);
 }
 

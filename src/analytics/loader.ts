@@ -23,23 +23,38 @@ const PACE_MS = 1_000;
 const LOOK_MS = 5_000;
 const FIRST_BACK_OFF_MS = 200;
 const MAX_BACK_OFF_MS = 5_000;
+/** How often the lag is looked at where loading has stopped. */
+const STOPPED_LOOK_MS = 2_000;
 
 export interface LoaderStatus {
   /** Every play of the feed up to this offset (of partition 0 in the embedded feed) is in analytics; null: not known yet. */
   readonly loadedOffset: number | null;
-  /** Records that wait; an upper bound. */
-  readonly lagRows: number;
+  /** Records that wait, as it was last known; an upper bound. Null: not known yet. */
+  readonly lagRows: number | null;
   readonly rowsLoaded: number;
-  /** Why the last attempt failed; null after one that succeeded. */
+  /** Attempts that failed, since this process started. */
+  readonly failures: number;
+  /** Why an attempt failed; null once something was loaded since, or nothing is left to load. */
   readonly lastError: string | null;
   /** A fault that loading does not get over by itself. */
   readonly stopped: boolean;
 }
 
+export const NOTHING_LOADED: LoaderStatus = {
+  loadedOffset: null,
+  lagRows: null,
+  rowsLoaded: 0,
+  failures: 0,
+  lastError: null,
+  stopped: false,
+};
+
 export interface LoaderOptions {
   readonly maxRows?: number;
   readonly maxBytes?: number;
   readonly lookMs?: number;
+  /** What went before in this process. */
+  readonly failures?: number;
   /** Told after every step. */
   readonly onStatus?: (status: LoaderStatus) => void;
 }
@@ -55,7 +70,7 @@ export class Loader {
   /** `saved`: what analytics says that it has, or more. */
   #feed: { readonly id: string; next: FeedPositions; saved: FeedPositions } | null = null;
   #lookedAt = performance.now();
-  #status: LoaderStatus = { loadedOffset: null, lagRows: 0, rowsLoaded: 0, lastError: null, stopped: false };
+  #status: LoaderStatus;
 
   constructor(source: FeedSource, sink: AnalyticsSink, options: LoaderOptions = {}) {
     this.#source = source;
@@ -63,13 +78,14 @@ export class Loader {
     this.#batch = new RowBatch(options.maxRows ?? MAX_BATCH_ROWS, options.maxBytes ?? MAX_BATCH_BYTES);
     this.#lookMs = options.lookMs ?? LOOK_MS;
     this.#onStatus = options.onStatus ?? (() => {});
+    this.#status = { ...NOTHING_LOADED, failures: options.failures ?? 0 };
   }
 
   get status(): LoaderStatus {
     return this.#status;
   }
 
-  /** Loads until `signal` is aborted; a batch that was begun is ended first. Resolves early only at a FeedFault. */
+  /** Loads until `signal` is aborted; a batch that was begun is ended first. After a FeedFault it only looks at what waits. */
   async run(signal: AbortSignal): Promise<void> {
     let backOff = FIRST_BACK_OFF_MS;
     while (!signal.aborted) {
@@ -86,6 +102,10 @@ export class Loader {
       }
       if (wait > 0) await pause(wait, signal);
     }
+    while (!signal.aborted) {
+      await this.#lookAtLag();
+      await pause(STOPPED_LOOK_MS, signal);
+    }
     this.#source.close();
     await this.#sink.discard();
   }
@@ -97,6 +117,8 @@ export class Loader {
     const read = await this.#source.read(feed.next, this.#batch);
     const rows = this.#batch.rows;
     if (rows > 0) {
+      // Until they are in.
+      this.#status = { ...this.#status, lagRows: read.lagRows + rows };
       failpoint('analytics-before-insert');
       await this.#sink.insert(this.#batch);
       failpoint('analytics-after-insert');
@@ -107,12 +129,14 @@ export class Loader {
     } else if (performance.now() - this.#lookedAt > this.#lookMs) await this.#assertKept(feed.id, feed.saved);
     // Without rows the position moves in memory only: reading the empty range again costs little.
     feed.next = read.next;
+    // After a failure a reader begins anew, and may find nothing at first: that is no success while something waits.
+    const well = rows > 0 || read.lagRows === 0;
     this.#tell({
+      ...this.#status,
       loadedOffset: (read.next.get(0) ?? 1) - 1,
       lagRows: read.lagRows,
       rowsLoaded: this.#status.rowsLoaded + rows,
-      lastError: null,
-      stopped: false,
+      lastError: well ? null : this.#status.lastError,
     });
     if (read.more) return 'more';
     return rows > 0 ? 'loaded' : 'idle';
@@ -150,14 +174,24 @@ export class Loader {
   async #failed(error: unknown): Promise<void> {
     const message = error instanceof Error ? error.message : String(error);
     let told = message;
-    // Whatever failed, analytics may come back with less than it had.
-    this.#feed = null;
+    const stopped = error instanceof FeedFault;
+    // Whatever failed, analytics may come back with less than it had. Where loading stops for good the place still tells what waits.
+    if (!stopped) this.#feed = null;
     try {
       await this.#sink.discard();
     } catch (closing) {
       told = `${message}; and closing the connection failed: ${closing instanceof Error ? closing.message : String(closing)}`;
     }
-    this.#tell({ ...this.#status, lastError: told, stopped: error instanceof FeedFault });
+    this.#tell({ ...this.#status, failures: this.#status.failures + 1, lastError: told, stopped });
+  }
+
+  async #lookAtLag(): Promise<void> {
+    if (!this.#feed) return;
+    try {
+      this.#tell({ ...this.#status, lagRows: await this.#source.lag(this.#feed.next) });
+    } catch {
+      // It stays as it was last known; why loading stopped is what has to be said.
+    }
   }
 
   #tell(status: LoaderStatus): void {

@@ -2,7 +2,7 @@
 import { KeptProcess } from '../kept-process.ts';
 import type { Completeness } from '../query/analytics-port.ts';
 import type { FromLoader, LoaderProcessOptions, ToLoader } from './loader-messages.ts';
-import type { LoaderStatus } from './loader.ts';
+import { type LoaderStatus, NOTHING_LOADED } from './loader.ts';
 
 const STOP_MS = 8_000;
 const SAMPLE_MS = 1_000;
@@ -22,7 +22,7 @@ export class RemoteLoader {
   readonly #timer: NodeJS.Timeout;
   readonly #certain: () => number | null;
   #complete = 0;
-  #status: LoaderStatus = { loadedOffset: null, lagRows: 0, rowsLoaded: 0, lastError: null, stopped: false };
+  #status: LoaderStatus = NOTHING_LOADED;
 
   constructor({ options, certain, log }: RemoteLoaderDeps) {
     this.#certain = certain;
@@ -45,7 +45,7 @@ export class RemoteLoader {
   readonly completeUntil = async (): Promise<Completeness> => {
     const { lastError, lagRows } = this.#status;
     if (lastError !== null) return { instant: this.#complete, reason: 'Loading is held up; the log of the service says by what.' };
-    return lagRows > 0
+    return lagRows !== null && lagRows > 0
       ? { instant: this.#complete, reason: `${lagRows} records of the feed wait to be loaded.` }
       : { instant: this.#complete };
   };

@@ -5,6 +5,7 @@ import { RegistryUnavailable } from '../accept/registry-view.ts';
 import { acceptRoutes } from '../accept/routes.ts';
 import { SendTimes } from '../accept/send-times.ts';
 import { HttpAnalytics } from '../analytics/http-engine.ts';
+import { NOTHING_LOADED } from '../analytics/loader.ts';
 import { RemoteLoader } from '../analytics/remote-loader.ts';
 import { sharedCompleteness } from '../analytics/shared-completeness.ts';
 import { auditRoutes } from '../audit/routes.ts';
@@ -80,7 +81,7 @@ export async function composeDistributed(surroundings: Surroundings, parts: Dist
     counters,
     viewAgeMs,
     inFlight: () => dispatcher?.inFlight ?? { requests: 0, bytes: 0 },
-    analytics: () => loader?.status() ?? { loadedOffset: null, rowsLoaded: 0, restarts: 0 },
+    analytics: () => loader?.status() ?? { ...NOTHING_LOADED, stopped: null, restarts: 0 },
     positionLost: () => (settler?.status ? settler.status.state === 'position-lost' : null),
     // A settler knows of its own partitions; together they know all.
     lags: {

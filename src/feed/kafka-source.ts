@@ -55,6 +55,16 @@ export class KafkaFeedSource implements FeedSource {
     }
   }
 
+  async lag(from: FeedPositions): Promise<number> {
+    const consumer = await this.#connected();
+    let lag = 0;
+    for (const partition of await this.#partitions(consumer)) {
+      const { lowOffset, highOffset } = await this.#range(consumer, partition);
+      lag += Math.max(0, highOffset - (from.get(partition) ?? lowOffset));
+    }
+    return lag;
+  }
+
   close(): void {
     this.#consumer?.disconnect();
     this.#consumer = null;
@@ -132,16 +142,11 @@ export class KafkaFeedSource implements FeedSource {
   /** Looks at the partitions and begins each where analytics is, or at its first record. */
   async #begin(consumer: KafkaConsumer, from: FeedPositions): Promise<void> {
     const { topic } = this.#options;
-    const { topics } = await settled<ClusterMetadata>((done) => consumer.getMetadata({ topic, timeout: CALL_TIMEOUT_MS }, done));
-    const partitions = topics.find(({ name }) => name === topic)?.partitions ?? [];
-    if (partitions.length === 0) throw new Error(`the topic "${topic}" is not there`);
     const next = new Map<number, number>();
     const first = new Map<number, number>();
     const ends = new Map<number, number>();
-    for (const { id } of partitions) {
-      const { lowOffset, highOffset } = await settled<Watermarks>((done) =>
-        consumer.queryWatermarkOffsets(topic, id, CALL_TIMEOUT_MS, done),
-      );
+    for (const id of await this.#partitions(consumer)) {
+      const { lowOffset, highOffset } = await this.#range(consumer, id);
       const offset = from.get(id) ?? lowOffset;
       if (offset < lowOffset || offset > highOffset) {
         throw this.#outside(`partition ${id} was loaded up to ${offset}, and holds ${lowOffset} to ${highOffset}`);
@@ -157,6 +162,18 @@ export class KafkaFeedSource implements FeedSource {
     this.#first = first;
     this.#endAtFirst = ends;
     this.#partitionsAt = performance.now();
+  }
+
+  async #partitions(consumer: KafkaConsumer): Promise<number[]> {
+    const { topic } = this.#options;
+    const { topics } = await settled<ClusterMetadata>((done) => consumer.getMetadata({ topic, timeout: CALL_TIMEOUT_MS }, done));
+    const partitions = topics.find(({ name }) => name === topic)?.partitions ?? [];
+    if (partitions.length === 0) throw new Error(`the topic "${topic}" is not there`);
+    return partitions.map(({ id }) => id);
+  }
+
+  #range(consumer: KafkaConsumer, partition: number): Promise<Watermarks> {
+    return settled((done) => consumer.queryWatermarkOffsets(this.#options.topic, partition, CALL_TIMEOUT_MS, done));
   }
 
   #lag(consumer: KafkaConsumer): number {

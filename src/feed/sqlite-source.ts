@@ -41,6 +41,15 @@ export class SqliteFeedSource implements FeedSource {
     }
   }
 
+  lag(from: FeedPositions): Promise<number> {
+    try {
+      return Promise.resolve(this.#settled().seq + 1 - (from.get(PARTITION) ?? 1));
+    } catch (error) {
+      this.close();
+      return Promise.reject(error);
+    }
+  }
+
   close(): void {
     this.#connection?.db.close();
     this.#connection = null;

@@ -52,6 +52,10 @@ class MemoryFeed implements FeedSource {
     return Promise.resolve({ next, more: false, lagRows: 0 });
   }
 
+  lag(from: FeedPositions): Promise<number> {
+    return Promise.resolve(this.partitions.reduce((sum, plays, partition) => sum + plays.length - (from.get(partition) ?? 0), 0));
+  }
+
   close(): void {}
 }
 

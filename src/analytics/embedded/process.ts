@@ -3,7 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { AnalyticsQueries, QueryParams } from '../../query/analytics-port.ts';
 import { Problem } from '../../server/problem.ts';
-import type { LoaderStatus } from '../loader.ts';
+import { type LoaderStatus, NOTHING_LOADED } from '../loader.ts';
 import { MAX_QUERY_SECONDS } from '../query.ts';
 import type { ChildOptions, FromChild, ToChild } from './messages.ts';
 import { queryProblem } from '../query-problem.ts';
@@ -45,7 +45,7 @@ export class EmbeddedAnalytics implements AnalyticsQueries {
   readonly #asked = new Map<number, Asked>();
   #child: ChildProcess | null = null;
   #state: AnalyticsStatus['state'] = 'stopped';
-  #loader: LoaderStatus = { loadedOffset: null, lagRows: 0, rowsLoaded: 0, lastError: null, stopped: false };
+  #loader: LoaderStatus = NOTHING_LOADED;
   #restarts = 0;
   #backOff = FIRST_BACK_OFF_MS;
   #retry: NodeJS.Timeout | null = null;

@@ -20,6 +20,10 @@ class Feed implements FeedSource {
     return Promise.resolve({ next: new Map([[0, this.end]]), more: false, lagRows: 0 });
   }
 
+  lag(from: FeedPositions): Promise<number> {
+    return Promise.resolve(this.end - (from.get(0) ?? 0));
+  }
+
   close(): void {}
 }
 
