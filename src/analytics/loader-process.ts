@@ -163,7 +163,7 @@ process.on('message', (message: ToLoader) => {
       .catch((error: Error) => send({ type: 'log', message: `the journal's end cannot be asked: ${error.message}` }));
   } else {
     main(message.options).catch((error: unknown) => {
-      send({ type: 'log', message: error instanceof Error ? error.message : String(error) });
+      failed(error);
       setTimeout(() => process.exit(1), 100);
     });
   }

@@ -2,7 +2,7 @@
 import { KeptProcess } from '../kept-process.ts';
 import type { Completeness } from '../query/analytics-port.ts';
 import type { FromLoader, LoaderProcessOptions, ToLoader } from './loader-messages.ts';
-import { type LoaderStatus, NOTHING_LOADED } from './loader.ts';
+import type { LoaderStatus } from './loader.ts';
 
 const STOP_MS = 8_000;
 const SAMPLE_MS = 1_000;
@@ -22,7 +22,7 @@ export class RemoteLoader {
   readonly #timer: NodeJS.Timeout;
   readonly #certain: () => number | null;
   #complete = 0;
-  #status: LoaderStatus = NOTHING_LOADED;
+  #status: LoaderStatus | null = null;
 
   constructor({ options, certain, log }: RemoteLoaderDeps) {
     this.#certain = certain;
@@ -30,7 +30,9 @@ export class RemoteLoader {
       name: 'loading',
       entry: new URL('./loader-process.ts', import.meta.url),
       hello: { type: 'start', options },
-      onStart: () => {},
+      onStart: () => {
+        this.#status = null;
+      },
       onMessage: (message) => this.#hear(message, log),
       log,
     });
@@ -38,12 +40,20 @@ export class RemoteLoader {
     this.#timer.unref();
   }
 
-  status(): LoaderStatus & { readonly restarts: number } {
-    return { ...this.#status, restarts: this.#process.restarts };
+  /** Null until the process that runs now has loaded, looked or failed. */
+  get status(): LoaderStatus | null {
+    return this.#process.alive ? this.#status : null;
+  }
+
+  get restarts(): number {
+    return this.#process.restarts;
   }
 
   readonly completeUntil = async (): Promise<Completeness> => {
-    const { lastError, lagRows } = this.#status;
+    const { status } = this;
+    if (!status)
+      return { instant: this.#complete, reason: 'Loading has not begun yet; where that lasts, the log of the service says why.' };
+    const { lastError, lagRows } = status;
     if (lastError !== null) return { instant: this.#complete, reason: 'Loading is held up; the log of the service says by what.' };
     return lagRows !== null && lagRows > 0
       ? { instant: this.#complete, reason: `${lagRows} records of the feed wait to be loaded.` }

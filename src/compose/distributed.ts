@@ -15,7 +15,6 @@ import type { EngineSettings } from '../config.ts';
 import { Directory } from '../console/directory.ts';
 import { consolePlugins } from '../console/plugins.ts';
 import { Counters } from '../counters.ts';
-import { REGISTRY_MAX_AGE_MS } from '../domain/limits.ts';
 import type { JournalState } from '../journal/journal-state.ts';
 import { FeedSignal } from '../query/feed-signal.ts';
 import { listRoutes } from '../query/list-routes.ts';
@@ -31,6 +30,7 @@ import type { SettleOptions, SettleStatus } from '../settle/settle-messages.ts';
 import { Settler } from '../settle/settler.ts';
 import { startAccepting } from './accepting.ts';
 import { firstAdminToken } from './admin-token.ts';
+import { readiness } from './readiness.ts';
 import type { Composition, Surroundings } from './service.ts';
 import { ViewWatch } from './view-watch.ts';
 
@@ -81,15 +81,16 @@ export async function composeDistributed(surroundings: Surroundings, parts: Dist
     counters,
     viewAgeMs,
     inFlight: () => dispatcher?.inFlight ?? { requests: 0, bytes: 0 },
-    analytics: () => loader?.status() ?? { ...NOTHING_LOADED, stopped: null, restarts: 0 },
+    analytics: () => ({ ...(loader?.status ?? { ...NOTHING_LOADED, stopped: null }), restarts: loader?.restarts ?? 0 }),
     positionLost: () => (settler?.status ? settler.status.state === 'position-lost' : null),
     // A settler knows of its own partitions; together they know all.
     lags: {
       journal: () => (dispatcher && parts.unsettled(counters)) ?? settler?.status?.backlog ?? null,
-      analytics: () => loader?.status().lagRows ?? null,
+      analytics: () => loader?.status?.lagRows ?? null,
     },
   });
-  const ready = (): CheckResult => readiness(dispatcher && { journal: parts.journal(counters), viewAgeMs: viewAgeMs() }, settler, loader);
+  const ready = (): CheckResult =>
+    readiness({ accept: dispatcher && { journal: parts.journal(counters), viewAgeMs: viewAgeMs() }, settler, loader });
   const waiting = dispatcher && roles.has('query') ? parts.waiting(dispatcher, counters) : null;
   const query = roles.has('query') ? openQuery(surroundings, engines, { feedSignal, loader, waiting }) : null;
   const directory = new Directory(registry);
@@ -210,42 +211,6 @@ function openQuery(
       view.close();
     },
   };
-}
-
-interface AcceptState {
-  readonly journal: JournalState;
-  readonly viewAgeMs: number | null;
-}
-
-/**
- * Each role is ready by what it needs itself. Accepting needs the journal, and to have read the registry once: it goes on without
- * MongoDB as long as its view may be used, and where that is too old another node would be no better off.
- */
-function readiness(accept: AcceptState | null, settler: Settler | null, loader: RemoteLoader | null): CheckResult {
-  const checks: Record<string, { ok: boolean; detail?: string }> = {};
-  if (accept) checks.accept = acceptCheck(accept);
-  if (settler) {
-    const { status } = settler;
-    const ok = status?.state === 'settling' && status.lastError === null;
-    checks.settle = ok ? { ok } : { ok, detail: status?.lastError ?? `settling is ${status?.state ?? 'starting'}` };
-  }
-  if (loader) {
-    const { lastError } = loader.status();
-    checks.analytics = lastError === null ? { ok: true } : { ok: false, detail: lastError };
-  }
-  if (accept && accept.viewAgeMs !== null && accept.viewAgeMs > REGISTRY_MAX_AGE_MS) {
-    const seconds = Math.round(accept.viewAgeMs / 1_000);
-    checks.registry = { ok: false, detail: `logs are judged by a view of the registry that is ${seconds} s old: MongoDB does not answer` };
-  }
-  const needed = accept ? ['accept'] : Object.keys(checks);
-  return { ok: needed.every((name) => checks[name]?.ok !== false), checks };
-}
-
-function acceptCheck({ journal, viewAgeMs }: AcceptState): { ok: boolean; detail?: string } {
-  if (journal === 'closed') return { ok: false, detail: 'the journal is not open yet: Kafka cannot be reached' };
-  if (journal === 'refusing') return { ok: false, detail: 'the journal takes no writes now: Kafka does not confirm them' };
-  if (viewAgeMs === null) return { ok: false, detail: 'the registry was not read yet: MongoDB cannot be reached' };
-  return { ok: true };
 }
 
 function registryLog(logger: Surroundings['logger']) {
