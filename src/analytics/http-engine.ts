@@ -9,10 +9,11 @@ import { migrate } from './schema.ts';
 import type { InsertBatch } from './sink.ts';
 
 const REQUEST_MS = 30_000;
+const PING_MS = 5_000;
 
 /** @param url `http(s)://user:password@host:port` */
-export function connectTo(url: string): ClickHouseClient {
-  return createClient({ url, request_timeout: REQUEST_MS, compression: { request: false, response: true } });
+export function connectTo(url: string, requestMs = REQUEST_MS): ClickHouseClient {
+  return createClient({ url, request_timeout: requestMs, compression: { request: false, response: true } });
 }
 
 /** ClickHouse's REQUIRED_PASSWORD, ACCESS_DENIED, AUTHENTICATION_FAILED. */
@@ -60,6 +61,18 @@ export class HttpAnalytics implements AnalyticsQueries {
   constructor(url: string, onFault: (message: string) => void) {
     this.#url = url;
     this.#onFault = onFault;
+  }
+
+  /** @throws Error with a sentence when ClickHouse does not answer. */
+  async ping(): Promise<void> {
+    const client = connectTo(this.#url, PING_MS);
+    try {
+      // With a query: the address that needs no user says nothing of whether ours may ask.
+      const result = await client.ping({ select: true });
+      if (!result.success) throw new Error(`ClickHouse cannot be asked now: ${result.error.message}`, { cause: result.error });
+    } finally {
+      await client.close();
+    }
   }
 
   async rows<Row>(sql: string, params: QueryParams): Promise<Row[]> {

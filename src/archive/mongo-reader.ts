@@ -64,6 +64,11 @@ export class MongoReader implements PlayArchive {
     throw new Problem('not_implemented', 'The feed of this installation is the Kafka topic playback-logs; read it there.');
   }
 
+  /** @throws MongoUnavailable when MongoDB does not answer. */
+  async ping(): Promise<void> {
+    await this.#connection.ask(ANSWER_MS, (db) => db.command({ ping: 1 }));
+  }
+
   async close(): Promise<void> {
     await this.#connection.close();
   }

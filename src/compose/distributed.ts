@@ -30,6 +30,7 @@ import type { SettleOptions, SettleStatus } from '../settle/settle-messages.ts';
 import { Settler } from '../settle/settler.ts';
 import { startAccepting } from './accepting.ts';
 import { firstAdminToken } from './admin-token.ts';
+import { EngineWatch } from './engine-watch.ts';
 import { readiness } from './readiness.ts';
 import type { Composition, Surroundings } from './service.ts';
 import { ViewWatch } from './view-watch.ts';
@@ -90,7 +91,12 @@ export async function composeDistributed(surroundings: Surroundings, parts: Dist
     },
   });
   const ready = (): CheckResult =>
-    readiness({ accept: dispatcher && { journal: parts.journal(counters), viewAgeMs: viewAgeMs() }, settler, loader });
+    readiness({
+      accept: dispatcher && { journal: parts.journal(counters), viewAgeMs: viewAgeMs() },
+      settler,
+      loader,
+      query: query && query.watch,
+    });
   const waiting = dispatcher && roles.has('query') ? parts.waiting(dispatcher, counters) : null;
   const query = roles.has('query') ? openQuery(surroundings, engines, { feedSignal, loader, waiting }) : null;
   const directory = new Directory(registry);
@@ -196,9 +202,11 @@ function openQuery(
     }
     return view.facts.device(deviceId)?.keys.find((key) => key.keyId === keyId)?.publicKey ?? null;
   };
+  const watch = new EngineWatch({ MongoDB: () => archive.ping(), ClickHouse: () => analytics.ping() });
   return {
     analytics,
     completeUntil,
+    watch,
     plugins: [
       playRoutes({ archive, feedSignal, publicKey }),
       listRoutes({ analytics }),
@@ -206,6 +214,7 @@ function openQuery(
       auditRoutes({ analytics: null }),
     ],
     close: async () => {
+      watch.close();
       await archive.close();
       waiting?.close();
       view.close();

@@ -4,6 +4,7 @@ import { REGISTRY_MAX_AGE_MS } from '../domain/limits.ts';
 import type { JournalState } from '../journal/journal-state.ts';
 import type { CheckResult } from '../server/health.ts';
 import type { Settler } from '../settle/settler.ts';
+import type { EngineWatch } from './engine-watch.ts';
 
 interface Check {
   readonly ok: boolean;
@@ -20,13 +21,15 @@ export interface Parts {
   readonly accept: AcceptState | null;
   readonly settler: Pick<Settler, 'status'> | null;
   readonly loader: Pick<RemoteLoader, 'status'> | null;
+  /** Of the engines that questions are answered from. */
+  readonly query: Pick<EngineWatch, 'fault'> | null;
 }
 
 /**
  * Each role is ready by what it needs itself. Accepting needs the journal, and to have read the registry once: it goes on without
  * MongoDB as long as its view may be used, and where that is too old another node would be no better off.
  */
-export function readiness({ accept, settler, loader }: Parts): CheckResult {
+export function readiness({ accept, settler, loader, query }: Parts): CheckResult {
   const checks: Record<string, Check> = {};
   if (accept) checks.accept = acceptCheck(accept);
   if (settler) {
@@ -39,6 +42,7 @@ export function readiness({ accept, settler, loader }: Parts): CheckResult {
     const ok = status?.lastError === null;
     checks.analytics = ok ? { ok } : { ok, detail: status?.lastError ?? 'loading is starting' };
   }
+  if (query) checks.query = query.fault === null ? { ok: true } : { ok: false, detail: query.fault };
   if (accept && accept.viewAgeMs !== null && accept.viewAgeMs > REGISTRY_MAX_AGE_MS) {
     const seconds = Math.round(accept.viewAgeMs / 1_000);
     checks.registry = { ok: false, detail: `logs are judged by a view of the registry that is ${seconds} s old: MongoDB does not answer` };

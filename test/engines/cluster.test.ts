@@ -98,7 +98,7 @@ test('I1, I3: the same screens send to both nodes, the same logs and contradicti
 
 test('a role is ready by what it needs itself', async () => {
   for (const service of [...nodes, settler, loader]) expect((await call(service, '/health/ready')).status).toBe(200);
-  expect((await call(nodes[0], '/health/ready')).json.checks).toEqual({ accept: { ok: true } });
+  expect((await call(nodes[0], '/health/ready')).json.checks).toEqual({ accept: { ok: true }, query: { ok: true } });
   expect(Object.keys((await call(settler, '/health/ready')).json.checks)).toEqual(['settle']);
   expect(Object.keys((await call(loader, '/health/ready')).json.checks)).toEqual(['analytics']);
   expect((await call(settler, '/api/v1/reports/plays')).status).toBe(404);

@@ -1,6 +1,7 @@
 /** What operators see of each process, and what they can do: figures that are true when it is worst, and readiness by what a role needs. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { call } from '../support/http.ts';
 import { Load } from '../support/load.ts';
 import { importWorld, makeWorld, play, type World } from '../support/registry.ts';
 import { waitUntil } from '../support/wait-until.ts';
@@ -53,4 +54,27 @@ test('edge: what waits is shown while Kafka is away, also by a box that starts t
   await installation.kafka.restart();
   await waitUntil(async () => (await metric(again, JOURNAL_LAG)) === 0);
   await again.stop();
+});
+
+test('a process that only answers questions is ready while MongoDB and ClickHouse answer, and says which does not', {
+  timeout: TEST_MS,
+}, async () => {
+  const query = await installation.run('query', 'query');
+  const ready = async () => {
+    const { status, json } = await call(query, '/health/ready');
+    return { status, checks: json.checks };
+  };
+  expect(await ready()).toEqual({ status: 200, checks: { query: { ok: true } } });
+  for (const [name, engine] of [
+    ['ClickHouse', installation.clickHouse],
+    ['MongoDB', installation.mongo],
+  ] as const) {
+    await engine.kill();
+    await waitUntil(async () => (await ready()).status === 503);
+    const detail = expect.stringMatching(new RegExp(`^${name} cannot be asked now: [^;]+$`)) as string;
+    expect((await ready()).checks).toEqual({ query: { ok: false, detail } });
+    await engine.restart();
+    await query.ready();
+  }
+  await query.stop();
 });

@@ -14,7 +14,7 @@ test('a loading process that ends as soon as it starts, again and again, is at n
   });
   const details = new Set<string | undefined>();
   while (loader.restarts < 2) {
-    const { ok, checks } = readiness({ accept: null, settler: null, loader });
+    const { ok, checks } = readiness({ accept: null, settler: null, loader, query: null });
     expect(ok).toBe(false);
     details.add(checks['analytics']?.detail);
     expect((await loader.completeUntil()).reason).toMatch(/^Loading/);
