@@ -12,7 +12,7 @@ import { connectionConfig } from '../kafka/settings.ts';
 import { SETTLE_GROUP } from './distributed.ts';
 import { prepareTopics, TopicsRefused } from '../kafka/topics.ts';
 import { KafkaBacklog } from '../settle/kafka-backlog.ts';
-import { beginKafkaJournal, kafkaTopics, named } from '../settle/kafka-begin.ts';
+import { beginKafkaJournal, journalTopics, named } from '../settle/kafka-begin.ts';
 
 const RETRY_MS = 1_000;
 
@@ -44,7 +44,10 @@ interface Late {
   readonly backlog: LateBacklog;
 }
 
-/** Opens the journal as soon as the brokers are there. Topics that could lose records are refused for good. */
+/**
+ * Opens the journal as soon as the brokers are there. Topics that could lose what is acknowledged are refused for good; the feed is no
+ * matter of this node's: whoever settles looks at it.
+ */
 async function connect(
   { journal, backlog }: Late,
   kafka: KafkaSettings,
@@ -55,8 +58,8 @@ async function connect(
     try {
       const client = await loadKafkaClient();
       const config = connectionConfig(kafka);
-      const ensured = await prepareTopics(kafka, ['journal', 'feed', 'positions']);
-      const topics = kafkaTopics(ensured);
+      const ensured = await prepareTopics(kafka, ['journal', 'positions']);
+      const topics = journalTopics(ensured);
       await beginKafkaJournal(client, config, topics);
       const { journal: topic, journalId } = topics;
       const { partitions } = named(ensured, 'journal');

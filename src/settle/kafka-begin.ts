@@ -10,23 +10,27 @@ import type { FoundTopic } from '../kafka/topics.ts';
 import type { TransactionMessage } from '../kafka/transactions.ts';
 import { markMessage, kafkaPositions } from './position-topic.ts';
 
-export interface KafkaTopics {
+/** What accepting needs. */
+export interface JournalTopics {
   readonly journal: string;
-  readonly feed: string;
   readonly positions: string;
   /** Names this very topic: one that was deleted and made again has another. */
   readonly journalId: string;
 }
 
+/** What settling needs. */
+export interface KafkaTopics extends JournalTopics {
+  readonly feed: string;
+}
+
 /** The topics by what they are for, as `prepareTopics` found them. */
-export function kafkaTopics(ensured: ReadonlyMap<TopicRole, FoundTopic>): KafkaTopics {
+export function journalTopics(ensured: ReadonlyMap<TopicRole, FoundTopic>): JournalTopics {
   const journal = named(ensured, 'journal');
-  return {
-    journal: journal.name,
-    feed: named(ensured, 'feed').name,
-    positions: named(ensured, 'positions').name,
-    journalId: journal.id,
-  };
+  return { journal: journal.name, positions: named(ensured, 'positions').name, journalId: journal.id };
+}
+
+export function kafkaTopics(ensured: ReadonlyMap<TopicRole, FoundTopic>): KafkaTopics {
+  return { ...journalTopics(ensured), feed: named(ensured, 'feed').name };
 }
 
 export function named<T extends FoundTopic>(ensured: ReadonlyMap<TopicRole, T>, role: TopicRole): T {
@@ -43,7 +47,7 @@ const SEND_MS = 15_000;
  *
  * @throws KafkaError when the cluster cannot be reached.
  */
-export async function beginKafkaJournal(client: KafkaClient, config: RdKafkaConfig, topics: KafkaTopics): Promise<void> {
+export async function beginKafkaJournal(client: KafkaClient, config: RdKafkaConfig, topics: JournalTopics): Promise<void> {
   const reader = await CommittedReader.open(client, config);
   try {
     if ((await kafkaPositions(reader, topics.positions, topics.journalId)).marked) return;

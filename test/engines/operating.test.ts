@@ -1,10 +1,13 @@
 /** What operators see of each process, and what they can do: figures that are true when it is worst, and readiness by what a role needs. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { prepareTopics } from '../../src/kafka/topics.ts';
 import { call } from '../support/http.ts';
 import { Load } from '../support/load.ts';
 import { importWorld, makeWorld, play, type World } from '../support/registry.ts';
 import { waitUntil } from '../support/wait-until.ts';
+import { plainSettings } from './support/kafka-settings.ts';
+import { kafkaTool } from './support/engines.ts';
 import { Installation } from './support/installation.ts';
 import { metric } from './faults/field.ts';
 
@@ -77,4 +80,27 @@ test('a process that only answers questions is ready while MongoDB and ClickHous
     await query.ready();
   }
   await query.stop();
+});
+
+test('accepting does not depend on the feed: with a topic that settling refuses, logs are taken, and they are settled when it is put right', {
+  timeout: TEST_MS,
+}, async () => {
+  const alter = (change: string) => {
+    const entity = ['--bootstrap-server', installation.bootstrap, '--entity-type', 'topics', '--entity-name', 'playback-logs'];
+    return kafkaTool('kafka.admin.ConfigCommand', [...entity, '--alter', '--add-config', change]);
+  };
+  await prepareTopics({ ...plainSettings(installation.bootstrap), partitions: 4, allowWeak: true }, ['feed']);
+  await alter('retention.ms=86400000');
+  const node = await installation.run('accept', 'accept', { env: LONG });
+  await importWorld(node, world);
+  await load.send(node.url, [play(world), play(world)]);
+  expect(load.ledger.summary()['unanswered'] ?? 0).toBe(0);
+  const settler = installation.spawn('settle', 'settle');
+  await settler.listening();
+  const detail = async () => (await call(settler, '/health/ready')).json.checks.settle.detail as string | undefined;
+  await waitUntil(async () => (await detail())?.includes('"playback-logs" cannot be used: retention.ms is 86400000') ?? false);
+  await alter('retention.ms=-1');
+  await settler.ready();
+  await waitUntil(async () => (await metric(settler, JOURNAL_LAG)) === 0);
+  await Promise.all([node.stop(), settler.stop()]);
 });
