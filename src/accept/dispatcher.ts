@@ -22,6 +22,8 @@ const ALWAYS_SINGLES = 128;
 /** Single logs that travel to a judge together. Few: while a judge works through many, those whose turn has passed wait with the last one. */
 const GATHER_LOGS = 16;
 const GATHER_MS = 1;
+/** A person has to look first. */
+const REFUSED_RETRY_SECONDS = 60;
 
 export interface Response {
   readonly status: number;
@@ -82,6 +84,8 @@ export class Dispatcher {
   readonly #pace: Pace;
   readonly #ages: ViewAges | null;
   #stopping = false;
+  /** Why nothing is taken, a sentence for devices; null: it is. */
+  #refusal: string | null = null;
   /** A thread ended that must not: nothing can be answered any more. */
   #dead = false;
   /** Threads may end from now on. */
@@ -133,9 +137,15 @@ export class Dispatcher {
     return this.#ages ? this.#ages.oldestMs() : 0;
   }
 
-  /** Whether one more request is taken now. @throws Problem overloaded, or unavailable while the service stops */
+  /** Takes no logs from now on, and says why; null: takes them again. */
+  refuse(why: string | null): void {
+    this.#refusal = why;
+  }
+
+  /** Whether one more request is taken now. @throws Problem overloaded, or unavailable while the service stops or refuses all */
   admit(batch: boolean): void {
     if (this.#stopping || this.#dead) throw stopped();
+    if (this.#refusal !== null) throw new Problem('unavailable', this.#refusal, { retryAfter: REFUSED_RETRY_SECONDS });
     const singles = this.#waiting.size - this.#batches;
     if (batch ? this.#batches < ALWAYS_BATCHES : singles < ALWAYS_SINGLES) return;
     // Ids are given in the order of arrival, and a Map keeps it.

@@ -19,6 +19,7 @@ export const composeCluster: Compose = (surroundings) => {
     settleGroup: SETTLE_GROUP,
     waiting: (dispatcher) => new AcknowledgedHere((logId) => dispatcher.acknowledged(logId)),
     journal: (counters) => JOURNAL_STATES[counters.get('journal')] ?? 'closed',
+    refuses: 'Kafka does not confirm them',
     unsettled: () => null,
     certain: () => Date.now() - OTHERS_IN_FLIGHT_MS,
   });

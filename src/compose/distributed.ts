@@ -26,6 +26,7 @@ import { MongoRegistryView } from '../registry/mongo-view.ts';
 import { registryRoutes } from '../registry/routes.ts';
 import type { CheckResult } from '../server/health.ts';
 import { serviceMetrics } from '../service-metrics.ts';
+import { EdgeStanding } from '../settle/edge-standing.ts';
 import type { SettleOptions, SettleStatus } from '../settle/settle-messages.ts';
 import { Settler } from '../settle/settler.ts';
 import { startAccepting } from './accepting.ts';
@@ -45,8 +46,15 @@ export interface DistributedParts {
   /** The group whose position says what is settled; null where the journal is not on Kafka. */
   readonly settleGroup: string | null;
   readonly journal: (counters: Counters) => JournalState;
+  /** Why it takes no writes, where it is `refusing`; a sentence. */
+  readonly refuses: string;
   /** Records that wait to be settled, where this process counts them itself; null: its settler knows, as far as one can. */
   readonly unsettled: (counters: Counters) => number | null;
+  /**
+   * Whether the journal's read position was lost when it was looked at last; asked once the journal is open. Absent where the journal is
+   * not of this process alone: then others settle what it takes.
+   */
+  readonly positionLost?: () => boolean;
   /** See RemoteLoader. */
   readonly certain: (dispatcher: Dispatcher | null, counters: Counters) => number | null;
   /** What this node knows of logs that were acknowledged and are not settled yet. */
@@ -68,7 +76,8 @@ export async function composeDistributed(surroundings: Surroundings, parts: Dist
   const feedSignal = new FeedSignal();
   const sendTimes = new SendTimes();
   const dispatcher = roles.has('accept') ? await startAccepting(surroundings, counters, feedSignal) : null;
-  const settler = roles.has('settle') ? startSettler(surroundings, parts, counters, dispatcher) : null;
+  const standing = dispatcher && parts.positionLost ? new EdgeStanding(parts.positionLost(), (why) => dispatcher.refuse(why)) : null;
+  const settler = roles.has('settle') ? startSettler(surroundings, parts, counters, { dispatcher, standing }) : null;
   const loader = roles.has('analytics')
     ? new RemoteLoader({
         options: { kafka: engines.kafka, clickhouseUrl: engines.clickhouseUrl, settleGroup: parts.settleGroup },
@@ -80,6 +89,7 @@ export async function composeDistributed(surroundings: Surroundings, parts: Dist
   const viewWatch = dispatcher ? new ViewWatch(viewAgeMs, config.registryMaxAgeMs, registryLog(logger)) : null;
   const metrics = serviceMetrics({
     counters,
+    ...(dispatcher && { unread: dispatcher.unread }),
     viewAgeMs,
     inFlight: () => dispatcher?.inFlight ?? { requests: 0, bytes: 0 },
     analytics: () => ({ ...(loader?.status ?? { ...NOTHING_LOADED, stopped: null }), restarts: loader?.restarts ?? 0 }),
@@ -92,7 +102,12 @@ export async function composeDistributed(surroundings: Surroundings, parts: Dist
   });
   const ready = (): CheckResult =>
     readiness({
-      accept: dispatcher && { journal: parts.journal(counters), viewAgeMs: viewAgeMs() },
+      accept: dispatcher && {
+        journal: parts.journal(counters),
+        refuses: parts.refuses,
+        refusal: standing?.refusal ?? null,
+        viewAgeMs: viewAgeMs(),
+      },
       settler,
       loader,
       query: query && query.watch,
@@ -148,14 +163,18 @@ function startSettler(
   { config, logger }: Surroundings,
   parts: DistributedParts,
   counters: Counters,
-  dispatcher: Dispatcher | null,
+  { dispatcher, standing }: { readonly dispatcher: Dispatcher | null; readonly standing: EdgeStanding | null },
 ): Settler {
   const { kafka, mongodbUrl } = parts.engines;
   return new Settler(
     { kafka, mongodbUrl, quarantinePerDevice: config.quarantinePerDevice, source: parts.settleSource },
     {
-      onStatus: (status) => show(counters, parts.settleSource.kind === 'edge', status),
+      onStatus: (status) => {
+        standing?.heard(status);
+        show(counters, parts.settleSource.kind === 'edge', status);
+      },
       onSettledUpTo: (seq) => {
+        standing?.found();
         counters.set('settled', Math.max(counters.get('settled'), seq));
         dispatcher?.tell({ type: 'settled-up-to', seq });
       },

@@ -13,6 +13,10 @@ interface Check {
 
 export interface AcceptState {
   readonly journal: JournalState;
+  /** Why it takes no writes, where it is `refusing`. */
+  readonly refuses: string;
+  /** Why no log is taken; null: they are. */
+  readonly refusal: string | null;
   readonly viewAgeMs: number | null;
 }
 
@@ -51,9 +55,10 @@ export function readiness({ accept, settler, loader, query }: Parts): CheckResul
   return { ok: needed.every((name) => checks[name]?.ok !== false), checks };
 }
 
-function acceptCheck({ journal, viewAgeMs }: AcceptState): Check {
+function acceptCheck({ journal, refuses, refusal, viewAgeMs }: AcceptState): Check {
+  if (refusal !== null) return { ok: false, detail: refusal };
   if (journal === 'closed') return { ok: false, detail: 'the journal is not open yet: Kafka cannot be reached' };
-  if (journal === 'refusing') return { ok: false, detail: 'the journal takes no writes now: Kafka does not confirm them' };
+  if (journal === 'refusing') return { ok: false, detail: `the journal takes no writes now: ${refuses}` };
   if (viewAgeMs === null) return { ok: false, detail: 'the registry was not read yet: MongoDB cannot be reached' };
   return { ok: true };
 }

@@ -19,6 +19,7 @@ const MIGRATIONS = [
   CREATE INDEX journal_refusals ON journal (seq) WHERE kind = 2;
 
   -- 'end': the last row appended. 'settle': everything up to here is settled, and its plays are the feed.
+  -- On an edge box: 'edge': its read position was written to Kafka. 'lost': that position was lost when it was looked at last.
   CREATE TABLE positions (
     name       TEXT PRIMARY KEY,
     journal_id TEXT NOT NULL,

@@ -26,6 +26,16 @@ export interface EdgeSettleLogOptions {
 const READ_WAIT_MS = 100;
 const LOOK_MS = 10;
 
+/** Whether the read position of this journal was lost when it was looked at last. */
+export function positionIsNotedLost(file: string): boolean {
+  const db = openForReading(file);
+  try {
+    return db.prepare("SELECT 1 FROM positions WHERE name = 'lost'").get() !== undefined;
+  } finally {
+    db.close();
+  }
+}
+
 interface Row {
   readonly seq: number;
   readonly record: Uint8Array;
@@ -82,6 +92,15 @@ export class EdgeSettleLog implements SettleLog {
   }
 
   async read(limit: number): Promise<JournalBatch> {
+    try {
+      return await this.#read(limit);
+    } catch (error) {
+      if (error instanceof PositionLost) this.#noteLost();
+      throw error;
+    }
+  }
+
+  async #read(limit: number): Promise<JournalBatch> {
     this.#outstanding = null;
     this.#position ??= await this.#find();
     const { next } = this.#position;
@@ -136,9 +155,7 @@ export class EdgeSettleLog implements SettleLog {
     }
     if (position === null) return this.#begin();
     this.#assertOwn(position);
-    this.#noteBegun();
-    this.#options.settledUpTo?.(position.next - 1);
-    return position;
+    return this.#found(position);
   }
 
   /**
@@ -161,15 +178,34 @@ export class EdgeSettleLog implements SettleLog {
     }
     const position = { next: 1, lastRecord: null };
     await this.#transactions.run([edgePositionMessage(positionsTopic, this.journalId, position)], null);
-    this.#noteBegun();
+    return this.#found(position);
+  }
+
+  #found(position: EdgePosition): EdgePosition {
+    if (!this.#isNoted('edge')) this.#note(`INSERT INTO positions (name, journal_id, seq) VALUES ('edge', ?, 1) ON CONFLICT DO NOTHING`);
+    if (this.#isNoted('lost')) this.#note(`DELETE FROM positions WHERE name = 'lost' AND journal_id = ?`);
+    this.#options.settledUpTo?.(position.next - 1);
     return position;
   }
 
-  #noteBegun(): void {
-    if (this.#db.prepare("SELECT 1 FROM positions WHERE name = 'edge'").get()) return;
+  /** So that a box that is started again takes no logs before Kafka was asked. */
+  #noteLost(): void {
+    if (this.#isNoted('lost')) return;
+    try {
+      this.#note(`INSERT INTO positions (name, journal_id, seq) VALUES ('lost', ?, 1) ON CONFLICT DO NOTHING`);
+    } catch {
+      // A full disk, say. The process that runs knows it all the same.
+    }
+  }
+
+  #isNoted(name: 'edge' | 'lost'): boolean {
+    return this.#db.prepare('SELECT 1 FROM positions WHERE name = ?').get(name) !== undefined;
+  }
+
+  #note(sql: string): void {
     const db = openForWriting(this.#options.file);
     try {
-      db.prepare("INSERT INTO positions (name, journal_id, seq) VALUES ('edge', ?, 1) ON CONFLICT DO NOTHING").run(this.journalId);
+      db.prepare(sql).run(this.journalId);
     } finally {
       db.close();
     }

@@ -17,7 +17,8 @@ export interface SettleOptions {
 }
 
 export interface SettleStatus {
-  readonly state: 'starting' | 'settling' | 'position-lost';
+  /** `fenced`: another took over, or a transaction took too long; the process ends, and the next one finds out. */
+  readonly state: 'starting' | 'settling' | 'fenced' | 'position-lost';
   /** Records that wait, where it is known. */
   readonly backlog: number | null;
   /** Since this process started. */
@@ -36,7 +37,7 @@ export type ToSettler = { readonly type: 'start'; readonly options: SettleOption
 export type FromSettler =
   | { readonly type: 'status'; readonly status: SettleStatus }
   | { readonly type: 'log'; readonly level: 'warn' | 'error'; readonly message: string }
-  /** Edge: rows of the journal with `seq` ≤ this are settled. */
+  /** Edge: rows of the journal with `seq` ≤ this are settled, and the position is known to be of this very journal. */
   | { readonly type: 'settled-up-to'; readonly seq: number };
 
 /** Exit codes. 0: told to stop. LEFT: fenced, or a connection that is spent; the parent may start another after a pause. */

@@ -12,7 +12,7 @@ import { settleUntil } from './engine-loop.ts';
 import { EngineSettlement } from './engine-settlement.ts';
 import { beginKafkaJournal, kafkaTopics, named } from './kafka-begin.ts';
 import { KafkaSettleLog } from './kafka-settle-log.ts';
-import type { ArchiveWriter, SettleLog } from './ports.ts';
+import { type ArchiveWriter, Fenced, type SettleLog } from './ports.ts';
 import { EXIT_LEFT, type FromSettler, type SettleOptions, type SettleStatus, type ToSettler } from './settle-messages.ts';
 import { PositionLost } from './settlement.ts';
 
@@ -60,7 +60,7 @@ function update(change: Partial<SettleStatus>): void {
 }
 
 function failed(error: Error): void {
-  update({ failures: status.failures + 1, lastError: error.message });
+  update({ failures: status.failures + 1, lastError: error.message, ...(error instanceof Fenced && { state: 'fenced' }) });
 }
 
 /** Repeats what needs an engine until it is there. */

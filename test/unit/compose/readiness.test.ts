@@ -10,7 +10,7 @@ test('answering questions needs its engines; taking logs does not', () => {
   const check = { ok: false, detail: AWAY.fault };
   expect(readiness({ ...NONE, query: AWAY })).toEqual({ ok: false, checks: { query: check } });
   expect(readiness({ ...NONE, query: { fault: null } })).toEqual({ ok: true, checks: { query: { ok: true } } });
-  const accept = { journal: 'open', viewAgeMs: 10 } as const;
+  const accept = { journal: 'open', refuses: '', refusal: null, viewAgeMs: 10 } as const;
   expect(readiness({ ...NONE, accept, query: AWAY })).toEqual({ ok: true, checks: { accept: { ok: true }, query: check } });
 });
 
