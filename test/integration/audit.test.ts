@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openEngine } from '../../src/analytics/embedded/engine.ts';
 import { LOADED_NAMES } from '../../src/analytics/schema.ts';
 import { PLAY_ROW_COLUMNS } from '../../src/domain/play-row.ts';
-import { HASH_AT } from '../../src/journal/record.ts';
+import { HASH_AT, RECORD_REFUSAL } from '../../src/journal/record.ts';
 import { auditOf, found } from '../support/audit.ts';
 import { call, send, sendBatch } from '../support/http.ts';
 import { Load } from '../support/load.ts';
@@ -178,6 +178,16 @@ describe('a planted fault in the journal or archive is found', () => {
           at(13).seq,
         ),
       () => [`record_doubled ${at(13).logId} ${at(62).seq - 3}`],
+    ],
+    [
+      'a refusal stands among the settled records',
+      () =>
+        planted(
+          'INSERT INTO journal (seq, kind, log_id, record) SELECT ?, ?, log_id, record FROM quarantine WHERE id = 1',
+          at(62).seq - 3,
+          RECORD_REFUSAL,
+        ),
+      () => [`refusal_in_feed ${at(62).seq - 3}`],
     ],
     [
       'the read position was moved back',
