@@ -2,8 +2,11 @@
 import type { Command } from 'commander';
 import type { RunAuditOptions } from '../audit/main.ts';
 import { type Config, loadConfig, readEnvironment } from '../config.ts';
-import { CommandFailed, EXIT_USAGE } from './errors.ts';
+import { CommandFailed, EXIT_USAGE, sentenceOf } from './errors.ts';
 import { load } from './later.ts';
+
+/** The audit could not be made: nothing is known of the copies, which is not a fault of theirs. */
+const EXIT_IMPOSSIBLE = 3;
 
 /** Promised by src/audit/main.ts. Prints what it compares and answers the exit code: 0 where the copies agree. */
 interface AuditModule {
@@ -33,19 +36,25 @@ export function addAudit(program: Command): void {
         'embedded: a stopped installation it opens itself; beside a running service it asks that for its analytics.\n' +
         'edge, cluster: it asks the engines themselves, with the settings of the services, whether or not these run; what it sorts on the way\n' +
         'goes to the directory for temporary files (TMPDIR), about 200 bytes for each play.\n' +
-        'Exit codes: 0 the copies agree; 1 they do not, or the audit could not be made: then nothing is on stdout, and a sentence on stderr.',
+        'Exit codes: 0 the copies agree; 1 they do not; 2 a wrong option; 3 the audit could not be made: nothing is on stdout, a sentence on stderr.',
     )
-    .action(async ({ json, signatures, url, token, droppedMonths }: Options) => {
-      const config = loadConfig(readEnvironment());
-      const { runAudit } = await load<AuditModule>('src/audit/main.ts');
-      process.exitCode = await runAudit(config, {
-        json: json === true,
-        signatures,
-        ...(url !== undefined && { url: urlOf(url) }),
-        ...(token !== undefined && { token }),
-        ...(droppedMonths !== undefined && { droppedMonths }),
+    .action(async (options: Options) => {
+      process.exitCode = await audit(options).catch((error: unknown) => {
+        throw error instanceof CommandFailed ? error : new CommandFailed(sentenceOf(error), EXIT_IMPOSSIBLE);
       });
     });
+}
+
+async function audit({ json, signatures, url, token, droppedMonths }: Options): Promise<number> {
+  const config = loadConfig(readEnvironment());
+  const { runAudit } = await load<AuditModule>('src/audit/main.ts');
+  return runAudit(config, {
+    json: json === true,
+    signatures,
+    ...(url !== undefined && { url: urlOf(url) }),
+    ...(token !== undefined && { token }),
+    ...(droppedMonths !== undefined && { droppedMonths }),
+  });
 }
 
 function sampleSize(text: string): NonNullable<RunAuditOptions['signatures']> {

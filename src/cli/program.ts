@@ -1,7 +1,5 @@
 /** The command line: one file for each command, which loads what it needs only when it runs. */
 import { Command, CommanderError } from 'commander';
-import { ConfigError } from '../config.ts';
-import { Problem } from '../server/problem.ts';
 import { VERSION } from '../version.ts';
 import { addAudit } from './audit.ts';
 import { addBench } from './bench.ts';
@@ -9,7 +7,7 @@ import { addConfig } from './config.ts';
 import { addConformance } from './conformance.ts';
 import { addCopy } from './copy.ts';
 import { addDemo } from './demo.ts';
-import { CommandFailed, EXIT_FAILED, EXIT_USAGE } from './errors.ts';
+import { CommandFailed, EXIT_FAILED, EXIT_USAGE, sentenceOf } from './errors.ts';
 import { addRegistry } from './registry.ts';
 import { addStart } from './start.ts';
 import { addToken } from './token.ts';
@@ -54,18 +52,6 @@ function report(error: unknown): number {
     console.error(`playproof: ${error.message}`);
     return error.exitCode;
   }
-  if (error instanceof ConfigError || error instanceof Error) console.error(`playproof: ${sentence(error)}`);
-  else console.error(`playproof: ${String(error)}`);
+  console.error(`playproof: ${sentenceOf(error)}`);
   return EXIT_FAILED;
-}
-
-function sentence(error: Error): string {
-  if (error instanceof Problem) {
-    const { fields } = error.extra;
-    return fields === undefined
-      ? error.detail
-      : `${error.detail}\n${fields.map((field) => `  at ${field === '' ? 'the top' : field}`).join('\n')}`;
-  }
-  // A fault that nobody foresaw is worth its place; one with a name of its own has said what to do.
-  return error instanceof ConfigError || error.name !== 'Error' ? error.message : (error.stack ?? error.message);
 }

@@ -238,13 +238,13 @@ describe('cluster', () => {
     expect(text.stdout).toMatch(/NOT clean/);
   });
 
-  test('engines that are away, options of another profile: a sentence, exit code 1 and nothing on stdout', {
+  test('engines that are away, options of another profile: a sentence, exit code 3 and nothing on stdout', {
     timeout: TEST_MS,
   }, async () => {
     const away = await playproof(['audit', '--json'], { env: { ...settings(), PLAYPROOF_KAFKA_BROKERS: '127.0.0.1:1' } });
-    expect(away).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(/^playproof: .*127\.0\.0\.1:1/) as string });
+    expect(away).toMatchObject({ code: 3, stdout: '', stderr: expect.stringMatching(/^playproof: .*127\.0\.0\.1:1/) as string });
     const url = await playproof(['audit', '--url', 'http://127.0.0.1:1'], { env: settings() });
-    expect(url).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('leave out --url and --token') as string });
+    expect(url).toMatchObject({ code: 3, stdout: '', stderr: expect.stringContaining('leave out --url and --token') as string });
   });
 });
 
@@ -337,6 +337,6 @@ describe('edge', () => {
 
   test('where there is no journal: a sentence', { timeout: TEST_MS }, async () => {
     const { code, stderr } = await playproof(['audit'], { env: { ...settings(), PLAYPROOF_DATA_DIR: path.join(directory, 'nowhere') } });
-    expect([code, stderr]).toEqual([1, expect.stringMatching(/^playproof: there is no .*playproof\.db/)]);
+    expect([code, stderr]).toEqual([3, expect.stringMatching(/^playproof: there is no .*playproof\.db/)]);
   });
 });

@@ -387,9 +387,17 @@ describe('beside a running service', () => {
         playproof(['audit', '--url', 'http://127.0.0.1:1', '--token', ADMIN_TOKEN], { env: settings(directory) }),
       ]);
       expect(found(good)).toEqual([`owner_missing ${at(5).logId} ${at(5).seq}`]);
-      expect([noToken.code, noToken.stderr]).toEqual([1, expect.stringMatching(/^playproof: .*--token or PLAYPROOF_ADMIN_TOKEN/)]);
-      expect([wrongToken.code, wrongToken.stderr]).toEqual([1, expect.stringMatching(/^playproof: .*does not take the token/)]);
-      expect([nobody.code, nobody.stderr]).toEqual([1, expect.stringMatching(/^playproof: .*nothing answers at/)]);
+      expect([noToken.code, noToken.stdout, noToken.stderr]).toEqual([
+        3,
+        '',
+        expect.stringMatching(/^playproof: .*--token or PLAYPROOF_ADMIN_TOKEN/),
+      ]);
+      expect([wrongToken.code, wrongToken.stdout, wrongToken.stderr]).toEqual([
+        3,
+        '',
+        expect.stringMatching(/^playproof: .*does not take the token/),
+      ]);
+      expect([nobody.code, nobody.stdout, nobody.stderr]).toEqual([3, '', expect.stringMatching(/^playproof: .*nothing answers at/)]);
       const operator = await service.command('token', 'create', '--role', 'operator');
       expect((await call(service, '/api/v1/audit/rows', { token: operator })).status).toBe(403);
       expect((await call(service, '/api/v1/audit/rows?until=5')).status).toBe(400);
@@ -405,9 +413,13 @@ describe('the command', () => {
     const empty = makeDataDir();
     copies.push(empty);
     expect(await playproof(['audit'], { env: settings(empty) })).toMatchObject({
-      code: 1,
+      code: 3,
+      stdout: '',
       stderr: expect.stringMatching(/^playproof: there is no .*playproof\.db to audit/) as string,
     });
+    const misread = await playproof(['audit'], { env: { ...settings(dataDir), PLAYPROOF_HTTP_PORT: 'x' } });
+    expect([misread.code, misread.stderr]).toEqual([3, expect.stringContaining('PLAYPROOF_HTTP_PORT')]);
+    expect((await playproof(['audit', '--url', 'x'], { env: settings(empty) })).code).toBe(2);
     expect((await playproof(['audit', '--signatures', 'some'], { env: settings(empty) })).code).toBe(2);
   });
 
@@ -416,6 +428,6 @@ describe('the command', () => {
     const { truncateSync } = await import('node:fs');
     truncateSync(path.join(directory, 'data', 'playproof.db'), 20_000);
     const { code, stderr } = await playproof(['audit'], { env: settings(directory) });
-    expect([code, stderr]).toEqual([1, expect.stringMatching(/playproof: SQLite itself cannot read/)]);
+    expect([code, stderr]).toEqual([3, expect.stringMatching(/playproof: SQLite itself cannot read/)]);
   });
 });
