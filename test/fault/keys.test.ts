@@ -4,22 +4,31 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Device, openDevice } from '@playproof/device';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { call, send } from '../support/http.ts';
-import { readFeed, waitComplete } from '../support/oracle.ts';
+import { Ledger } from '../support/ledger.ts';
+import { differences, readFeed } from '../support/oracle.ts';
 import { importWorld, makeWorld, type World } from '../support/registry.ts';
-import { makeKey, type TestKey } from '../support/signing.ts';
+import { makeKey, type SignedLog, type TestKey } from '../support/signing.ts';
 import { Stage } from './stage.ts';
 
 const PLAYS = 400;
+/** Posted after the revocation, on each side of it. */
+const LATE = 40;
 const MINUTE_MS = 60_000;
 
 let stage: Stage;
 let world: World;
+let ledger: Ledger;
+/** Every log that a player recorded, by its id. */
+let recorded: Map<string, SignedLog>;
+/** The one final verdict of each. */
 let results: Map<string, string>;
 let devices: Device[];
 
 beforeEach(() => {
   stage = new Stage();
   world = makeWorld(1);
+  ledger = new Ledger();
+  recorded = new Map();
   results = new Map();
   devices = [];
 });
@@ -38,10 +47,12 @@ async function open(baseUrl: string, key: TestKey): Promise<Device> {
     baseUrl,
     queueDir: path.join(stage.dataDir, 'queue'),
     backoff: { minMs: 20, maxMs: 100 },
-    onResult: (logId, { outcome, code }) => {
+    onResult: (logId, { outcome, status, billable, code }) => {
       if (outcome === 'later') return;
       if (results.has(logId)) throw new Error(`${logId} got two final verdicts`);
       results.set(logId, code ?? 'acknowledged');
+      const verdict = status !== undefined && billable !== undefined ? { status, billable } : null;
+      ledger.heard(recorded.get(logId) as SignedLog, code ?? outcome, verdict);
     },
   });
   devices.push(device);
@@ -62,6 +73,11 @@ async function record(device: Device, count: number, firstEnd: number): Promise<
       status: 'COMPLETED',
     }),
   }));
+  for (const { logId, contentHash: hash, text: body } of logs) {
+    const log = { logId, hash, body, provable: true };
+    recorded.set(logId, log);
+    ledger.sending(log);
+  }
   for (let i = 0; i < logs.length; i += 50) await Promise.all(logs.slice(i, i + 50).map((log) => device.record(log)));
   return logs;
 }
@@ -95,15 +111,23 @@ test('rotated and revoked while the queue drains: by the key valid at ended_at, 
   await draining.flush(30_000);
   await draining.close();
 
+  // These are posted after the revocation was answered: now there is no doubt about any of them.
+  const last = await open(url, oldKey);
+  const inTime = await record(last, LATE, revokedAt - LATE * 1_000);
+  const late = await record(last, LATE, revokedAt);
+  await last.flush(30_000);
+  await last.close();
+  expect(inTime.map(({ logId }) => results.get(logId))).toEqual(inTime.map(() => 'acknowledged'));
+  expect(late.map(({ logId }) => results.get(logId))).toEqual(late.map(() => 'key_not_valid'));
+
   for (const { logId, endedAt } of old) {
     const told = results.get(logId);
     if (endedAt < revokedAt) expect(told).toBe('acknowledged');
     else if (!heardBefore.has(logId)) expect(told).toBeOneOf(['key_not_valid', 'acknowledged']);
   }
-  await waitComplete(service);
-  const published = new Set((await readFeed(service)).copies.map(({ logId }) => logId));
-  const acknowledged = [...results].filter(([, told]) => told === 'acknowledged').map(([logId]) => logId);
-  expect([...published].sort()).toEqual(acknowledged.sort());
+  expect(fresh.every(({ logId }) => results.has(logId))).toBe(true);
+  expect(await differences(service, ledger)).toEqual([]);
+  const published = (await readFeed(service)).copies;
   // The old key is found to be stolen, and the service restarts: what stands stands, with its first verdict.
   expect(
     (await call(service, `${keys}/k1/revoke`, { body: { at: new Date(start).toISOString(), compromised: true } })).status,
@@ -119,7 +143,7 @@ test('rotated and revoked while the queue drains: by the key valid at ended_at, 
     [200, 'duplicate'],
     [401, 'key_not_valid'],
   ]);
-  await waitComplete(service);
-  expect(new Set((await readFeed(service)).copies.map(({ logId }) => logId))).toEqual(published);
-  expect(fresh.every(({ logId }) => results.has(logId))).toBe(true);
+  ledger.heard(recorded.get(first.logId) as SignedLog, again.json.outcome ?? again.json.code, again.status === 200 ? again.json : null);
+  expect(await differences(service, ledger)).toEqual([]);
+  expect((await readFeed(service)).copies).toEqual(published);
 });
