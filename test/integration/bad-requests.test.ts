@@ -3,7 +3,9 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { call, send, sendBatch } from '../support/http.ts';
+import { call, type Reply, send, sendBatch } from '../support/http.ts';
+import { Ledger } from '../support/ledger.ts';
+import { differences } from '../support/oracle.ts';
 import { importWorld, makeWorld, play, type World } from '../support/registry.ts';
 import { ADMIN_TOKEN, makeDataDir, removeDataDir, Service } from '../support/service.ts';
 
@@ -262,31 +264,58 @@ test('300 clients that send a byte now and then hurt nobody', { timeout: 60_000 
   clearInterval(dripping);
 });
 
-test('a storm of all that leaves memory flat and good logs served', { timeout: 120_000 }, async () => {
-  const junk = [
-    () => raw(requestHead(SINGLE, ['Content-Length: 10737418240'])),
-    () => sendBatch(service, `[${'{"a":['.repeat(50_000)}`),
-    () => sendBatch(service, Buffer.alloc(2 * MEBIBYTE + 1, 'x')),
-    () => sendBatch(service, JSON.stringify(Array.from({ length: 100 }, (_, i) => ({ log_id: i, junk: 'x'.repeat(15_000) })))),
-    () => send(service, '{"log_id":1,"log_id":2}'),
-    () => call(service, `/api/v1/playback-logs?cursor=${'A'.repeat(5_000)}`),
-    () => raw(requestHead(SINGLE, [`X-Big: ${'x'.repeat(20_000)}`])),
-    () => sendBatch(service, gzipSync(Buffer.alloc(MEBIBYTE)), { 'content-encoding': 'gzip' }),
-    () => send(service, play(world).body),
-  ];
-  const storm = async (rounds: number): Promise<number[]> => {
-    const seen: number[] = [];
-    for (let i = 0; i < rounds; i += 1) {
-      for (const { status } of await Promise.all(junk.map((one) => one()))) seen.push(status);
-    }
-    return seen;
-  };
-  await storm(15);
-  const before = service.residentBytes();
-  const statuses = await storm(40);
-  const grown = service.residentBytes() - before;
-  expect([...new Set(statuses)].sort((a, b) => a - b)).toEqual([202, 207, 400, 413, 415, 431]);
-  expect(grown).toBeLessThan(200 * MEBIBYTE);
+describe('with a ledger of all good logs, on a data directory of its own', () => {
+  const own = makeDataDir();
+  let shared: Service;
+
+  beforeAll(async () => {
+    shared = service;
+    service = await Service.start({ dataDir: own });
+    await importWorld(service, world);
+  });
+
+  afterAll(async () => {
+    await service.kill();
+    removeDataDir(own);
+    service = shared;
+  });
+
+  test('a storm of all that leaves memory flat, and every good log is there once', { timeout: 120_000 }, async () => {
+    const ledger = new Ledger();
+    const good = async (): Promise<Reply> => {
+      const log = play(world);
+      ledger.sending(log);
+      const answer = await send(service, log.body);
+      ledger.heard(log, answer.json.outcome ?? answer.json.code, answer.status === 202 ? answer.json : null);
+      return answer;
+    };
+    const junk = [
+      () => raw(requestHead(SINGLE, ['Content-Length: 10737418240'])),
+      () => sendBatch(service, `[${'{"a":['.repeat(50_000)}`),
+      () => sendBatch(service, Buffer.alloc(2 * MEBIBYTE + 1, 'x')),
+      () => sendBatch(service, JSON.stringify(Array.from({ length: 100 }, (_, i) => ({ log_id: i, junk: 'x'.repeat(15_000) })))),
+      () => send(service, '{"log_id":1,"log_id":2}'),
+      () => call(service, `/api/v1/playback-logs?cursor=${'A'.repeat(5_000)}`),
+      () => raw(requestHead(SINGLE, [`X-Big: ${'x'.repeat(20_000)}`])),
+      () => sendBatch(service, gzipSync(Buffer.alloc(MEBIBYTE)), { 'content-encoding': 'gzip' }),
+      good,
+    ];
+    const storm = async (rounds: number): Promise<number[]> => {
+      const seen: number[] = [];
+      for (let i = 0; i < rounds; i += 1) {
+        for (const { status } of await Promise.all(junk.map((one) => one()))) seen.push(status);
+      }
+      return seen;
+    };
+    await storm(15);
+    const before = service.residentBytes();
+    const statuses = await storm(40);
+    const grown = service.residentBytes() - before;
+    expect([...new Set(statuses)].sort((a, b) => a - b)).toEqual([202, 207, 400, 413, 415, 431]);
+    expect(grown).toBeLessThan(200 * MEBIBYTE);
+    expect(ledger.acknowledged).toBe(15 + 40);
+    expect(await differences(service, ledger)).toEqual([]);
+  });
 });
 
 test('a token in a wrong place is not taken', async () => {
