@@ -62,8 +62,7 @@ async function connect(
       const topics = journalTopics(ensured);
       await beginKafkaJournal(client, config, topics);
       const { journal: topic, journalId } = topics;
-      const { partitions } = named(ensured, 'journal');
-      backlog.open(new KafkaBacklog({ client, config, topic, partitions, groupId: SETTLE_GROUP, maxAgeMs: options.maxAgeMs }));
+      backlog.open(new KafkaBacklog({ client, config, topic, groupId: SETTLE_GROUP, maxAgeMs: options.maxAgeMs }));
       const watch = {
         probeTopic: topics.positions,
         minInsync: named(ensured, 'journal').minInsync,

@@ -143,6 +143,7 @@ export interface KafkaAdmin {
     timeoutMs: number,
     done: Done,
   ): void;
+  createPartitions(topic: string, total: number, timeout: number, done: Done): void;
   deleteTopic(topic: string, timeoutMs: number, done: Done): void;
   describeTopics(topics: string[], options: { readonly timeout?: number }, done: Done<TopicDescription[]>): void;
   deleteRecords(

@@ -2,13 +2,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Backlog } from '../archive/settled-or-waiting.ts';
 import { settled } from '../kafka/client.ts';
-import type { KafkaClient, KafkaConsumer, RdKafkaConfig, TopicPartitionOffset, Watermarks } from '../kafka/client-types.ts';
+import type {
+  ClusterMetadata,
+  KafkaClient,
+  KafkaConsumer,
+  RdKafkaConfig,
+  TopicPartitionOffset,
+  Watermarks,
+} from '../kafka/client-types.ts';
 
 export interface KafkaBacklogOptions {
   readonly client: KafkaClient;
   readonly config: RdKafkaConfig;
   readonly topic: string;
-  readonly partitions: number;
   /** The group of the settlers. */
   readonly groupId: string;
   /** How old a play may be when its log is accepted. */
@@ -71,13 +77,14 @@ export class KafkaBacklog implements Backlog {
     try {
       const asked = this.#now();
       const consumer = (this.#consumer ??= await this.#open());
+      const partitions = await this.#partitions(consumer);
       const recent = asked - RECENT_MS;
-      if (instant < recent && (await this.#behind(consumer, await this.#offsetsAt(consumer, recent)))) {
+      if (instant < recent && (await this.#behind(consumer, await this.#offsetsAt(consumer, partitions, recent)))) {
         this.#settledUntil = Math.max(this.#settledUntil, recent);
         return true;
       }
       // A log that is too old by less than LATE_MS may have come just now: everything before this question has to be settled.
-      const targets = instant < asked ? await this.#offsetsAt(consumer, instant) : await this.#ends(consumer);
+      const targets = instant < asked ? await this.#offsetsAt(consumer, partitions, instant) : await this.#ends(consumer, partitions);
       const until = performance.now() + PATIENCE_MS;
       while (!(await this.#behind(consumer, targets))) {
         if (performance.now() > until) {
@@ -107,26 +114,31 @@ export class KafkaBacklog implements Backlog {
     return consumer;
   }
 
-  #topicPartitions(): { readonly topic: string; readonly partition: number }[] {
-    const { topic, partitions } = this.#options;
-    return Array.from({ length: partitions }, (_, partition) => ({ topic, partition }));
+  /** Asked each time: partitions may be added while this runs, and a log may wait in one of them. */
+  async #partitions(consumer: KafkaConsumer): Promise<readonly number[]> {
+    const { topic } = this.#options;
+    const { topics } = await settled<ClusterMetadata>((done) => consumer.getMetadata({ topic, timeout: CALL_MS }, done));
+    const partitions = topics.find(({ name }) => name === topic)?.partitions ?? [];
+    if (partitions.length === 0) throw new Error(`the topic "${topic}" is not there`);
+    return partitions.map(({ id }) => id);
   }
 
   /** Of each partition the first record stamped at `instant` or later; its end where there is none. */
-  async #offsetsAt(consumer: KafkaConsumer, instant: number): Promise<number[]> {
-    const asked = this.#topicPartitions().map((one) => ({ ...one, offset: Math.max(0, Math.floor(instant)) }));
+  async #offsetsAt(consumer: KafkaConsumer, partitions: readonly number[], instant: number): Promise<ReadonlyMap<number, number>> {
+    const { topic } = this.#options;
+    const asked = partitions.map((partition) => ({ topic, partition, offset: Math.max(0, Math.floor(instant)) }));
     const found = await settled<TopicPartitionOffset[]>((done) => consumer.offsetsForTimes(asked, CALL_MS, done));
-    const offsets: number[] = [];
+    const offsets = new Map<number, number>();
     for (const { partition, offset, error } of found) {
       if (error) throw error;
-      offsets[partition] = offset >= 0 ? offset : await this.#end(consumer, partition);
+      offsets.set(partition, offset >= 0 ? offset : await this.#end(consumer, partition));
     }
     return offsets;
   }
 
-  async #ends(consumer: KafkaConsumer): Promise<number[]> {
-    const ends: number[] = [];
-    for (const { partition } of this.#topicPartitions()) ends.push(await this.#end(consumer, partition));
+  async #ends(consumer: KafkaConsumer, partitions: readonly number[]): Promise<ReadonlyMap<number, number>> {
+    const ends = new Map<number, number>();
+    for (const partition of partitions) ends.set(partition, await this.#end(consumer, partition));
     return ends;
   }
 
@@ -136,12 +148,14 @@ export class KafkaBacklog implements Backlog {
   }
 
   /** Whether the settlers are behind all of these. A partition without a committed offset was never settled from. */
-  async #behind(consumer: KafkaConsumer, targets: readonly number[]): Promise<boolean> {
-    const committed = await settled<TopicPartitionOffset[]>((done) => consumer.committed(this.#topicPartitions(), CALL_MS, done));
+  async #behind(consumer: KafkaConsumer, targets: ReadonlyMap<number, number>): Promise<boolean> {
+    const { topic } = this.#options;
+    const asked = [...targets.keys()].map((partition) => ({ topic, partition }));
+    const committed = await settled<TopicPartitionOffset[]>((done) => consumer.committed(asked, CALL_MS, done));
     return committed.every(({ partition, offset, error }) => {
       if (error) throw error;
       const next = Number.isInteger(offset) && offset >= 0 ? offset : 0;
-      return next >= (targets[partition] ?? Number.POSITIVE_INFINITY);
+      return next >= (targets.get(partition) ?? Number.POSITIVE_INFINITY);
     });
   }
 }

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { settled } from '../../../src/kafka/client.ts';
 import { KafkaBacklog } from '../../../src/settle/kafka-backlog.ts';
 import { startKafka } from '../support/engines.ts';
-import { freshPlace, type Place, put } from './support.ts';
+import { freshPlace, type Place, put, withAdmin } from './support.ts';
 
 const MAX_AGE_MS = 86_400_000;
 const MINUTE = 60_000;
@@ -13,8 +13,8 @@ beforeAll(async () => {
 });
 afterAll(() => kafka.dispose());
 
-function backlogOf({ client, config, topics, groupId, settings: { partitions } }: Place, now = Date.now): KafkaBacklog {
-  return new KafkaBacklog({ client, config, topic: topics.journal, partitions, groupId, maxAgeMs: MAX_AGE_MS, now });
+function backlogOf({ client, config, topics, groupId }: Place, now = Date.now): KafkaBacklog {
+  return new KafkaBacklog({ client, config, topic: topics.journal, groupId, maxAgeMs: MAX_AGE_MS, now });
 }
 
 /** As the settlers do it. */
@@ -63,5 +63,28 @@ it('what is appended since a log could last have been accepted does not matter',
   const backlog = backlogOf(place, () => Date.now() + 120 * MINUTE);
   expect(await backlog.isSettled(Date.now() - MAX_AGE_MS - 60 * MINUTE)).toBe(true);
   expect(await backlog.isSettled(Date.now() - MAX_AGE_MS + 60 * MINUTE)).toBe(false);
+  backlog.close();
+});
+
+it('looks at partitions that were added since it began as well', async () => {
+  const place = await freshPlace(kafka.bootstrap, 1);
+  const { journal } = place.topics;
+  const backlog = backlogOf(place);
+  expect(await backlog.isSettled(Date.now() - MAX_AGE_MS - 60 * MINUTE)).toBe(true);
+  await withAdmin(place, (admin) => settled((done) => admin.createPartitions(journal, 2, 10_000, done)));
+  const justTooOld = Date.now() - MAX_AGE_MS - 1_000;
+  // The cluster may need a moment to have it everywhere.
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      await put(place, journal, 1, [{ value: Buffer.from('x') }]);
+      break;
+    } catch (error) {
+      if (attempt > 20) throw error;
+    }
+  }
+  expect(await backlog.isSettled(justTooOld)).toBe(false);
+  await commit(place, [0, 1]);
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  expect(await backlog.isSettled(justTooOld)).toBe(true);
   backlog.close();
 });
