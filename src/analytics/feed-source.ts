@@ -22,6 +22,8 @@ export class FeedFault extends Error {
  * whenever the same range is read again.
  */
 export interface FeedSource {
+  /** What a person does to have analytics loaded again from this feed, in a sentence or two. */
+  readonly reload: string;
   /** Names this very feed: positions in another one mean nothing here. */
   feedId(): Promise<string>;
   /**

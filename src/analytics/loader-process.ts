@@ -67,6 +67,10 @@ class WatchedSource implements FeedSource {
     this.#source = source;
   }
 
+  get reload(): string {
+    return this.#source.reload;
+  }
+
   feedId(): Promise<string> {
     return this.#source.feedId();
   }

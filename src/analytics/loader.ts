@@ -148,8 +148,7 @@ export class Loader {
     const next = known.get(id);
     if (!next && known.size > 0) {
       throw new FeedFault(
-        `analytics was loaded from another feed (${[...known.keys()].join(', ')}), this one is ${id}. ` +
-          'Stop the service and delete the folder "analytics" in the data directory; it is loaded again from the feed.',
+        `analytics was loaded from another feed (${[...known.keys()].join(', ')}), this one is ${id}. ${this.#source.reload}`,
       );
     }
     // No position at all: nothing was loaded, or a crash came before the first one. Both begin at the beginning.

@@ -23,6 +23,7 @@ const PARTITIONS_EVERY_MS = 30_000;
 const AUTO_OFFSET_RESET = -140;
 
 export class KafkaFeedSource implements FeedSource {
+  readonly reload = 'See docs/operations-kafka.md, "Analytics does not fit the feed".';
   readonly #options: KafkaFeedSourceOptions;
   #consumer: KafkaConsumer | null = null;
   /** The next offset of each partition to be handed out. */
@@ -196,7 +197,7 @@ export class KafkaFeedSource implements FeedSource {
   #outside(what: string): FeedFault {
     return new FeedFault(
       `analytics does not fit the feed "${this.#options.topic}" (${what}); it was loaded from another or records were deleted before they ` +
-        'were loaded. See docs/operations-kafka.md, "Analytics does not fit the feed".',
+        `were loaded. ${this.reload}`,
     );
   }
 }

@@ -19,6 +19,7 @@ interface Connection {
 }
 
 export class SqliteFeedSource implements FeedSource {
+  readonly reload = 'Stop the service and delete the folder "analytics" in the data directory; it is loaded again from the feed.';
   readonly #file: string;
   #connection: Connection | null = null;
 
@@ -59,8 +60,7 @@ export class SqliteFeedSource implements FeedSource {
     const { seq: end } = this.#settled();
     if (from > end + 1) {
       throw new FeedFault(
-        `analytics was loaded up to ${from - 1}, the feed ends at ${end}: the data directory is older than its analytics. ` +
-          'Stop the service and delete the folder "analytics" in the data directory; it is loaded again from the feed.',
+        `analytics was loaded up to ${from - 1}, the feed ends at ${end}: the data directory is older than its analytics. ${this.reload}`,
       );
     }
     // Settled rows never change, so the statements need no common transaction.

@@ -28,6 +28,7 @@ function rowOf(play: Play): Buffer {
 class MemoryFeed implements FeedSource {
   readonly partitions: readonly Play[][];
   readonly id: string;
+  readonly reload = 'Do this and that.';
 
   constructor(id: string, partitions: readonly Play[][]) {
     this.id = id;
@@ -254,6 +255,7 @@ export function analyticsContract(name: string, open: () => Promise<AnalyticsBac
     test('rows of another feed are not mixed in', async () => {
       await loadAll(new MemoryFeed('f', [[playOf(1)]]), sink());
       await expect(new Loader(new MemoryFeed('g', [[playOf(2)]]), sink()).step()).rejects.toThrow(FeedFault);
+      await expect(new Loader(new MemoryFeed('g', [[playOf(2)]]), sink()).step()).rejects.toThrow(/this one is g\. Do this and that\.$/);
       expect(await loaded()).toEqual(expected([playOf(1)]));
     });
 

@@ -12,6 +12,7 @@ class Feed implements FeedSource {
   fault: Error | null = null;
   /** The next read finds nothing yet, as one that has to connect anew. */
   slow = false;
+  readonly reload = 'Load it again by hand.';
 
   feedId(): Promise<string> {
     return Promise.resolve('feed');
@@ -34,10 +35,10 @@ class Feed implements FeedSource {
 
 class Sink implements AnalyticsSink {
   away = false;
-  readonly #positions = new Map<string, FeedPositions>();
+  readonly loaded = new Map<string, FeedPositions>();
 
   positions(): Promise<ReadonlyMap<string, FeedPositions>> {
-    return Promise.resolve(this.#positions);
+    return Promise.resolve(this.loaded);
   }
 
   insert(): Promise<void> {
@@ -45,7 +46,7 @@ class Sink implements AnalyticsSink {
   }
 
   savePositions(feedId: string, next: FeedPositions): Promise<void> {
-    this.#positions.set(feedId, next);
+    this.loaded.set(feedId, next);
     return Promise.resolve();
   }
 
@@ -123,4 +124,11 @@ test('stopped by a record that it cannot read, it goes on telling what waits', a
   feed.end = 20;
   await waitUntil(() => loader.status.lagRows === 17);
   expect(loader.status.stopped).toBe(true);
+});
+
+test('loaded from another feed, it says what to do where this one is', async () => {
+  sink.loaded.set('another', new Map());
+  await expect(loader.step()).rejects.toThrow(
+    /^analytics was loaded from another feed \(another\), this one is feed\. Load it again by hand\.$/,
+  );
 });

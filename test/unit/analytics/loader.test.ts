@@ -8,6 +8,7 @@ import { waitUntil } from '../../support/wait-until.ts';
 /** One partition with rows of one byte: the offset. */
 class Feed implements FeedSource {
   end = 0;
+  readonly reload = '';
 
   feedId(): Promise<string> {
     return Promise.resolve('f');

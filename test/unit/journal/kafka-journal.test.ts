@@ -25,10 +25,12 @@ class FakeProducer extends EventEmitter {
   }
 
   connect(_options: unknown, done: Done<unknown>): this {
-    void (this.#held ?? turn()).then(() => {
+    const connected = async (): Promise<void> => {
+      await (this.#held ?? turn());
       this.connected = true;
       done(null, undefined);
-    });
+    };
+    void connected();
     return this;
   }
 
