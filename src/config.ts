@@ -137,6 +137,10 @@ export const SETTINGS = {
     max: 86_400,
     about: 'Age of the view of the registry up to which logs are judged while MongoDB is away (profiles edge and cluster)',
   },
+  PLAYPROOF_ANALYTICS_SKIP: {
+    kind: 'string',
+    about: 'Places of the feed, partition/offset[,…], that analytics leaves out where it cannot read them (profiles edge and cluster)',
+  },
   PLAYPROOF_CLICKHOUSE_URL: { kind: 'secret', about: 'http(s)://user:password@host:port of analytics (profiles edge and cluster)' },
 } as const satisfies Record<string, Setting>;
 
@@ -175,6 +179,8 @@ export interface EngineSettings {
   readonly kafka: KafkaSettings;
   readonly mongodbUrl: string;
   readonly clickhouseUrl: string;
+  /** `<partition>/<offset>` of records of the feed that analytics may leave out, where they cannot be read. */
+  readonly analyticsSkip: readonly string[];
 }
 
 export interface KafkaSettings {
@@ -266,6 +272,14 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
     if (text(name) === undefined) faults.push(`${name} must be set on the profile ${profile}`);
     return text(name) ?? '';
   };
+  const places = (name: SettingName): string[] => {
+    const values = (text(name) ?? '').split(',').map((value) => value.trim());
+    const given = values.filter((value) => value !== '');
+    for (const value of given) {
+      if (!/^(0|[1-9]\d{0,9})\/(0|[1-9]\d{0,15})$/.test(value)) faults.push(`${name} names "${value}"; it must be partition/offset`);
+    }
+    return given;
+  };
   const engines = (): EngineSettings => ({
     kafka: {
       brokers: needed('PLAYPROOF_KAFKA_BROKERS'),
@@ -281,6 +295,7 @@ export function loadConfig(environment: Record<string, string | undefined>): Con
     },
     mongodbUrl: needed('PLAYPROOF_MONGODB_URL'),
     clickhouseUrl: needed('PLAYPROOF_CLICKHOUSE_URL'),
+    analyticsSkip: places('PLAYPROOF_ANALYTICS_SKIP'),
   });
   const maxAheadMs = number('PLAYPROOF_MAX_AHEAD_SECONDS') * 1000;
   const config: Config = {

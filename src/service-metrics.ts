@@ -12,6 +12,7 @@ export interface MetricSources {
     readonly loadedOffset: number | null;
     readonly rowsLoaded: number;
     readonly failures: number;
+    readonly skipped: number;
     readonly restarts: number;
     /** Null: nothing is loaded here, or it is not known. */
     readonly stopped: boolean | null;
@@ -77,6 +78,11 @@ export function serviceMetrics({ counters, unread, inFlight, analytics, lags, po
     'playproof_analytics_stopped',
     '1: loading has stopped at something in the feed that it must not pass by itself; 0: it has not',
     () => numberOf(analytics().stopped),
+  );
+  total(
+    'playproof_analytics_skipped_total',
+    'Records of the feed left out of analytics, as PLAYPROOF_ANALYTICS_SKIP says',
+    () => analytics().skipped,
   );
   total('playproof_analytics_restarts_total', 'How often the analytics process had to be started again', () => analytics().restarts);
   gauge('playproof_in_flight_requests', 'Requests with logs that are not answered yet', () => inFlight().requests);

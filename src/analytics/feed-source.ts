@@ -10,6 +10,8 @@ export interface FeedRead {
   readonly more: boolean;
   /** Records between `next` and the end of the feed; an upper bound. */
   readonly lagRows: number;
+  /** Records before `next` that cannot be read and were left out, since a person said so of each. */
+  readonly skipped: number;
 }
 
 /** Something in the feed cannot be loaded and must not be skipped: loading stops until a person has looked. */

@@ -9,6 +9,8 @@ export interface LoaderProcessOptions {
   readonly clickhouseUrl: string;
   /** The group that settles a journal on Kafka; null where the journal is elsewhere. */
   readonly settleGroup: string | null;
+  /** See `EngineSettings.analyticsSkip`. */
+  readonly skip: readonly string[];
 }
 
 export type ToLoader =

@@ -122,7 +122,16 @@ async function main(options: LoaderProcessOptions): Promise<void> {
   });
   if (!topics || !reader || !tables) process.exit(0);
   const feed = named(topics, 'feed');
-  const source = new WatchedSource(new KafkaFeedSource({ client, config, topic: feed.name, feedId: feed.id }));
+  const source = new WatchedSource(
+    new KafkaFeedSource({
+      client,
+      config,
+      topic: feed.name,
+      feedId: feed.id,
+      skip: new Set(options.skip),
+      onSkip: (message) => send({ type: 'log', message }),
+    }),
+  );
   const sink = new ClickHouseSink(() => connectTo(options.clickhouseUrl), insertOverHttp);
   const journal = group ? named(topics, 'journal').name : null;
   milestones = new Milestones(

@@ -32,6 +32,8 @@ export interface LoaderStatus {
   /** Records that wait, as it was last known; an upper bound. Null: not known yet. */
   readonly lagRows: number | null;
   readonly rowsLoaded: number;
+  /** Records that were left out since they cannot be read and a person said so, since this process started. */
+  readonly skipped: number;
   /** Attempts that failed, since this process started. */
   readonly failures: number;
   /** Why an attempt failed; null once something was loaded since, or nothing is left to load. */
@@ -44,6 +46,7 @@ export const NOTHING_LOADED: LoaderStatus = {
   loadedOffset: null,
   lagRows: null,
   rowsLoaded: 0,
+  skipped: 0,
   failures: 0,
   lastError: null,
   stopped: false,
@@ -122,20 +125,24 @@ export class Loader {
       failpoint('analytics-before-insert');
       await this.#sink.insert(this.#batch);
       failpoint('analytics-after-insert');
-      await this.#assertKept(feed.id, feed.saved);
+    }
+    const moves = rows > 0 || read.skipped > 0;
+    if (moves || performance.now() - this.#lookedAt > this.#lookMs) await this.#assertKept(feed.id, feed.saved);
+    // Without rows the position moves in memory only: reading the empty range again costs little.
+    if (moves) {
       await this.#sink.savePositions(feed.id, read.next);
       feed.saved = read.next;
-      failpoint('analytics-after-position');
-    } else if (performance.now() - this.#lookedAt > this.#lookMs) await this.#assertKept(feed.id, feed.saved);
-    // Without rows the position moves in memory only: reading the empty range again costs little.
+    }
+    if (rows > 0) failpoint('analytics-after-position');
     feed.next = read.next;
     // After a failure a reader begins anew, and may find nothing at first: that is no success while something waits.
-    const well = rows > 0 || read.lagRows === 0;
+    const well = moves || read.lagRows === 0;
     this.#tell({
       ...this.#status,
       loadedOffset: (read.next.get(0) ?? 1) - 1,
       lagRows: read.lagRows,
       rowsLoaded: this.#status.rowsLoaded + rows,
+      skipped: this.#status.skipped + read.skipped,
       lastError: well ? null : this.#status.lastError,
     });
     if (read.more) return 'more';

@@ -80,7 +80,12 @@ export async function composeDistributed(surroundings: Surroundings, parts: Dist
   const settler = roles.has('settle') ? startSettler(surroundings, parts, counters, { dispatcher, standing }) : null;
   const loader = roles.has('analytics')
     ? new RemoteLoader({
-        options: { kafka: engines.kafka, clickhouseUrl: engines.clickhouseUrl, settleGroup: parts.settleGroup },
+        options: {
+          kafka: engines.kafka,
+          clickhouseUrl: engines.clickhouseUrl,
+          settleGroup: parts.settleGroup,
+          skip: engines.analyticsSkip,
+        },
         certain: () => parts.certain(dispatcher, counters),
         log: (message) => logger.warn({ part: 'analytics' }, message),
       })

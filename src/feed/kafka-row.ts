@@ -75,7 +75,8 @@ export function rowOfMessage(value: Buffer | null, place: string): Buffer {
     return scratch.subarray(0, writePlayRow(scratch, 0, rowOf(new Fields(value))));
   } catch (error) {
     throw new FeedFault(
-      `the feed record ${place} cannot be loaded (${(error as Error).message}): analytics stops before it rather than leave it out`,
+      `the feed record ${place} cannot be loaded (${(error as Error).message}): analytics stops before it rather than leave it out; ` +
+        'see docs/operations-kafka.md, "A record of the feed cannot be read"',
       { cause: error },
     );
   }

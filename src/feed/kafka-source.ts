@@ -11,6 +11,10 @@ export interface KafkaFeedSourceOptions {
   readonly topic: string;
   /** Names this very topic: one that was deleted and made again has another. */
   readonly feedId: string;
+  /** `<partition>/<offset>` of records that are left out where they cannot be read. */
+  readonly skip?: ReadonlySet<string>;
+  /** Told of each that is left out, each time that it is read. */
+  readonly onSkip?: (sentence: string) => void;
 }
 
 const CALL_TIMEOUT_MS = 10_000;
@@ -36,6 +40,8 @@ export class KafkaFeedSource implements FeedSource {
   /** Fetched, and not handed out yet, in the order of each partition. */
   #held: KafkaMessage[] = [];
   #partitionsAt = 0;
+  /** Left out since this read began. */
+  #skipped = 0;
 
   constructor(options: KafkaFeedSourceOptions) {
     this.#options = options;
@@ -74,32 +80,46 @@ export class KafkaFeedSource implements FeedSource {
   }
 
   async #read(from: FeedPositions, batch: RowBatch): Promise<FeedRead> {
+    this.#skipped = 0;
     const consumer = await this.#connected();
     if (performance.now() - this.#partitionsAt > PARTITIONS_EVERY_MS || !this.#isAt(from)) await this.#begin(consumer, from);
     for (const began = performance.now(); ; ) {
       if (this.#held.length === 0) this.#held = await settled<KafkaMessage[]>((done) => consumer.consume(READ_ROWS, done));
       if (this.#held.length === 0) {
         for (const [partition, end] of this.#ends) this.#next.set(partition, Math.max(end, this.#next.get(partition) ?? 0));
-        return { next: new Map(this.#next), more: false, lagRows: this.#lag(consumer) };
+        return this.#readSoFar(consumer, false);
       }
       for (const [i, message] of this.#held.entries()) {
         if (!this.#add(message, batch)) {
           this.#held = this.#held.slice(i);
-          return { next: new Map(this.#next), more: true, lagRows: this.#lag(consumer) };
+          return this.#readSoFar(consumer, true);
         }
       }
       this.#held = [];
-      if (performance.now() - began > READ_FOR_MS) return { next: new Map(this.#next), more: false, lagRows: this.#lag(consumer) };
+      if (performance.now() - began > READ_FOR_MS) return this.#readSoFar(consumer, false);
     }
+  }
+
+  #readSoFar(consumer: KafkaConsumer, more: boolean): FeedRead {
+    return { next: new Map(this.#next), more, lagRows: this.#lag(consumer), skipped: this.#skipped };
   }
 
   /** False when it has to wait for the next batch: there is no room, or it is damaged and those before it are to be loaded first. */
   #add({ partition, offset, value }: KafkaMessage, batch: RowBatch): boolean {
+    const place = `${this.#options.topic}/${partition}/${offset}`;
     try {
-      if (!batch.add(rowOfMessage(value, `${this.#options.topic}/${partition}/${offset}`), partition, offset)) return false;
+      if (!batch.add(rowOfMessage(value, place), partition, offset)) return false;
     } catch (error) {
-      if (error instanceof FeedFault && batch.rows > 0) return false;
-      throw error;
+      if (!(error instanceof FeedFault)) throw error;
+      if (!this.#options.skip?.has(`${partition}/${offset}`)) {
+        if (batch.rows > 0) return false;
+        throw error;
+      }
+      this.#skipped += 1;
+      const why = (error.cause as Error).message;
+      this.#options.onSkip?.(
+        `the feed record ${place} cannot be loaded (${why}): it is left out of analytics, as PLAYPROOF_ANALYTICS_SKIP says`,
+      );
     }
     // Ahead of offsets that hold no play: the marks at the end of transactions, and what was aborted.
     this.#next.set(partition, offset + 1);

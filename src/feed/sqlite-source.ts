@@ -66,7 +66,7 @@ export class SqliteFeedSource implements FeedSource {
     // Settled rows never change, so the statements need no common transaction.
     const full = this.#fill(from, end, batch);
     const next = full ?? end + 1;
-    return { next: new Map([[PARTITION, next]]), more: full !== null, lagRows: end + 1 - next };
+    return { next: new Map([[PARTITION, next]]), more: full !== null, lagRows: end + 1 - next, skipped: 0 };
   }
 
   /** Where the batch was full; null when everything went in. */

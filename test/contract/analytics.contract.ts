@@ -45,12 +45,12 @@ class MemoryFeed implements FeedSource {
       let offset = next.get(partition) ?? 0;
       for (const play of plays.slice(offset)) {
         if (!batch.add(rowOf(play), partition, offset))
-          return Promise.resolve({ next: next.set(partition, offset), more: true, lagRows: 1 });
+          return Promise.resolve({ next: next.set(partition, offset), more: true, lagRows: 1, skipped: 0 });
         offset += 1;
       }
       next.set(partition, offset);
     }
-    return Promise.resolve({ next, more: false, lagRows: 0 });
+    return Promise.resolve({ next, more: false, lagRows: 0, skipped: 0 });
   }
 
   lag(from: FeedPositions): Promise<number> {

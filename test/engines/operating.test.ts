@@ -1,20 +1,25 @@
 /** What operators see of each process, and what they can do: figures that are true when it is worst, and readiness by what a role needs. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { loadKafkaClient } from '../../src/kafka/client.ts';
+import { connectionConfig } from '../../src/kafka/settings.ts';
 import { prepareTopics } from '../../src/kafka/topics.ts';
 import { call } from '../support/http.ts';
 import { Load } from '../support/load.ts';
 import { importWorld, makeWorld, play, type World } from '../support/registry.ts';
+import { playproof } from '../unit/cli/run-cli.ts';
 import { waitUntil } from '../support/wait-until.ts';
 import { plainSettings } from './support/kafka-settings.ts';
 import { kafkaTool } from './support/engines.ts';
 import { Installation } from './support/installation.ts';
 import { metric } from './faults/field.ts';
+import { put } from './kafka/support.ts';
 
 const TEST_MS = 240_000;
 /** The view of the registry may be old: it is Kafka and analytics that are away here. */
 const LONG = { PLAYPROOF_REGISTRY_MAX_AGE_SECONDS: '3600' };
 const JOURNAL_LAG = 'playproof_journal_lag_records';
+const ANALYTICS_LAG = 'playproof_analytics_lag_records';
 
 let installation: Installation;
 let world: World;
@@ -103,4 +108,41 @@ test('accepting does not depend on the feed: with a topic that settling refuses,
   await settler.ready();
   await waitUntil(async () => (await metric(settler, JOURNAL_LAG)) === 0);
   await Promise.all([node.stop(), settler.stop()]);
+});
+
+test('I3: a record in the feed that cannot be read stops analytics, which goes on telling what waits; named by a person, it is left out', {
+  timeout: TEST_MS,
+}, async () => {
+  const roles = 'accept,settle,analytics,query';
+  let node = await installation.run('all', roles, { env: LONG });
+  await importWorld(node, world);
+  const loader = async () => (await call(node, '/health/ready')).json.checks.analytics as { ok: boolean; detail?: string };
+  await waitUntil(async () => (await loader()).ok && (await metric(node, ANALYTICS_LAG)) === 0);
+  expect(await metric(node, 'playproof_analytics_stopped')).toBe(0);
+  const config = connectionConfig(plainSettings(installation.bootstrap));
+  await put({ client: await loadKafkaClient(), config }, 'playback-logs', 2, [{ value: Buffer.from('{"log_id":"nobody"}') }]);
+  await waitUntil(async () => (await metric(node, 'playproof_analytics_stopped')) === 1);
+  const { ok, detail = '' } = await loader();
+  const place = /playback-logs\/(2\/\d+) cannot be loaded/.exec(detail)?.[1] ?? '';
+  expect([ok, place]).toEqual([false, expect.stringMatching(/^2\/\d+$/)]);
+  for (let i = 0; i < 10; i += 1) await load.send(node.url, [play(world, { device: i % 2 })]);
+  await waitUntil(async () => ((await metric(node, ANALYTICS_LAG)) ?? 0) >= 11);
+  await node.stop();
+
+  node = await installation.run('all', roles, { env: { ...LONG, PLAYPROOF_ANALYTICS_SKIP: place } });
+  await waitUntil(async () => (await loader()).ok && (await metric(node, ANALYTICS_LAG)) === 0);
+  expect(await metric(node, 'playproof_analytics_skipped_total')).toBe(1);
+  expect(node.output).toContain(`playback-logs/${place} cannot be loaded`);
+  expect(await metric(node, 'playproof_analytics_rows_loaded_total')).toBe(10);
+  await node.stop();
+
+  // The position lies behind it: the setting has done its work.
+  node = await installation.run('all', roles, { env: LONG });
+  await load.send(node.url, [play(world)]);
+  await waitUntil(async () => (await metric(node, 'playproof_analytics_rows_loaded_total')) === 1);
+  expect((await loader()).ok).toBe(true);
+  const audited = await playproof(['audit', '--json'], { env: installation.environment('audit', 'query') });
+  const { findings } = JSON.parse(audited.stdout) as { findings: { kind: string; position: string }[] };
+  expect(findings.filter(({ kind }) => kind === 'record_damaged')).toMatchObject([{ position: `playback-logs/${place}` }]);
+  await node.stop();
 });

@@ -27,6 +27,20 @@ describe('settings', () => {
     expect(loadConfig({ PLAYPROOF_HTTP_PORT: '' }).port).toBe(8080);
   });
 
+  it('name the places of the feed that analytics may leave out', () => {
+    const cluster = {
+      PLAYPROOF_PROFILE: 'cluster',
+      PLAYPROOF_KAFKA_BROKERS: '127.0.0.1:9092',
+      PLAYPROOF_MONGODB_URL: 'mongodb://127.0.0.1',
+      PLAYPROOF_CLICKHOUSE_URL: 'http://127.0.0.1',
+    };
+    expect(loadConfig(cluster).engines?.analyticsSkip).toEqual([]);
+    expect(loadConfig({ ...cluster, PLAYPROOF_ANALYTICS_SKIP: '2/1234, 0/0' }).engines?.analyticsSkip).toEqual(['2/1234', '0/0']);
+    for (const wrong of ['2', '2/', '/5', '2/-1', '2/5-9', '02/5', 'playback-logs/2/5', '2/5;3/6']) {
+      expect(faultsOf({ ...cluster, PLAYPROOF_ANALYTICS_SKIP: wrong }).join()).toContain(`names "${wrong}"; it must be partition/offset`);
+    }
+  });
+
   it('are refused with every fault named at once, by the name of the variable', () => {
     const wrong = {
       PLAYPROOF_HTTP_PORT: '65536',

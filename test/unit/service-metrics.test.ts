@@ -7,7 +7,7 @@ async function shown(names: RegExp, sources: Partial<MetricSources>): Promise<st
   const registry = serviceMetrics({
     counters: new Counters(),
     inFlight: () => ({ requests: 0, bytes: 0 }),
-    analytics: () => ({ loadedOffset: null, rowsLoaded: 0, failures: 0, stopped: null, restarts: 0 }),
+    analytics: () => ({ loadedOffset: null, rowsLoaded: 0, failures: 0, skipped: 0, stopped: null, restarts: 0 }),
     ...sources,
   });
   return (await registry.metrics()).split('\n').filter((line) => names.test(line) && !line.startsWith('#'));

@@ -145,6 +145,41 @@ describe('the feed on Kafka, for analytics', () => {
     feed.close();
   });
 
+  it('leaves out a damaged record where it was told to, loudly and counted, and no other one', async () => {
+    const place = await freshPlace(kafka.bootstrap, 1);
+    await publish(place, plays(0, 3));
+    const { feed: topic } = place.topics;
+    await put(place, topic, 0, [{ value: Buffer.from('{"log_id":7}') }]);
+    await publish(place, plays(3, 5));
+    await put(place, topic, 0, [{ value: null }]);
+    const told: string[] = [];
+    const { client, config } = place;
+    // Three plays and the mark that ends their transaction; the first one can be read, and is loaded all the same.
+    const feed = new KafkaFeedSource({
+      client,
+      config,
+      topic,
+      feedId: 'this-feed',
+      skip: new Set(['0/0', '0/4']),
+      onSkip: (sentence) => told.push(sentence),
+    });
+    const batch = new RowBatch(10, 1_000_000);
+    let next: FeedPositions = new Map();
+    let skipped = 0;
+    while (batch.rows < 5) {
+      const read = await feed.read(next, batch);
+      next = read.next;
+      skipped += read.skipped;
+    }
+    expect(split(batch).sort()).toEqual(hexOf(plays(0, 3).concat(plays(3, 5))));
+    expect(skipped).toBe(1);
+    expect(told).toEqual([
+      expect.stringMatching(/feed\/0\/4 cannot be loaded .*it is left out of analytics, as PLAYPROOF_ANALYTICS_SKIP says$/),
+    ]);
+    await expect(feed.read(next, new RowBatch(5, 1_000_000))).rejects.toThrow(/feed\/0\/8 /);
+    feed.close();
+  });
+
   it.each(['behind the end', 'deleted'])('is a fault when the position is %s', async (how) => {
     const place = await freshPlace(kafka.bootstrap, 1);
     await publish(place, plays(0, 5));

@@ -23,7 +23,7 @@ class Feed implements FeedSource {
     let next = from.get(0) ?? 0;
     if (!this.slow) while (next < this.end && batch.add(new Uint8Array(1), 0, next)) next += 1;
     this.slow = false;
-    return Promise.resolve({ next: new Map([[0, next]]), more: false, lagRows: this.end - next });
+    return Promise.resolve({ next: new Map([[0, next]]), more: false, lagRows: this.end - next, skipped: 0 });
   }
 
   lag(from: FeedPositions): Promise<number> {

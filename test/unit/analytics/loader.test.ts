@@ -18,7 +18,7 @@ class Feed implements FeedSource {
     const first = from.get(0) ?? 0;
     if (first > this.end) return Promise.reject(new FeedFault(`from ${first}`));
     for (let offset = first; offset < this.end; offset += 1) batch.add(Buffer.from([offset]), 0, offset);
-    return Promise.resolve({ next: new Map([[0, this.end]]), more: false, lagRows: 0 });
+    return Promise.resolve({ next: new Map([[0, this.end]]), more: false, lagRows: 0, skipped: 0 });
   }
 
   lag(from: FeedPositions): Promise<number> {

@@ -8,7 +8,7 @@ test('a loading process that ends as soon as it starts, again and again, is at n
   const told: string[] = [];
   const loader = new RemoteLoader({
     // As where the Kafka client is missing: it does not come as far as Kafka.
-    options: { kafka: null as unknown as KafkaSettings, clickhouseUrl: 'http://127.0.0.1:1', settleGroup: null },
+    options: { kafka: null as unknown as KafkaSettings, clickhouseUrl: 'http://127.0.0.1:1', settleGroup: null, skip: [] },
     certain: () => null,
     log: (message) => told.push(message),
   });
