@@ -88,6 +88,18 @@ export function openForReading(file: string): DatabaseSync {
   return new DatabaseSync(file, { readOnly: true, timeout: 5_000 });
 }
 
+/** @throws Error with a sentence when there is no journal in the file. */
+export function journalIdOf(file: string): string {
+  const db = openForReading(file);
+  try {
+    const row = db.prepare("SELECT journal_id FROM positions WHERE name = 'end'").get() as { readonly journal_id: string } | undefined;
+    if (!row) throw new Error(`${file} is not a whole journal; restore it from a backup`);
+    return row.journal_id;
+  } finally {
+    db.close();
+  }
+}
+
 function assertVersion(db: DatabaseSync): void {
   const { version } = db.prepare('SELECT sqlite_version() AS version').get() as { version: string };
   const parts = version.split('.').map(Number);

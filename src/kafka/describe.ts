@@ -6,12 +6,14 @@ import { KafkaRefused, WireError } from './errors.ts';
 import type { BrokerConnection } from './wire.ts';
 
 const METADATA = 3;
+const FIND_COORDINATOR = 10;
 const CREATE_TOPICS = 19;
 const DESCRIBE_CONFIGS = 32;
 
 const TOPIC_RESOURCE = 2;
 const UNKNOWN_TOPIC = 3;
 const LEADER_NOT_AVAILABLE = 5;
+const COORDINATOR_NOT_AVAILABLE = 15;
 const ALREADY_EXISTS = 36;
 const NO_UUID = Buffer.alloc(16);
 
@@ -117,6 +119,24 @@ export async function describeTopicConfigs(connection: BrokerConnection, topics:
     return code === UNKNOWN_TOPIC ? [] : [[topic, config] as const];
   });
   return new Map(described.flat());
+}
+
+/** Of a consumer group, or of a producer of transactions. */
+export type Coordinated = 'group' | 'transaction';
+
+/**
+ * Asks who coordinates it. A cluster in which nobody ever asked makes its own topic for that now; it may say that it is not there yet.
+ *
+ * @throws KafkaRefused where we may not ask; KafkaUnreachable.
+ */
+export async function findCoordinator(connection: BrokerConnection, kind: Coordinated, key: string): Promise<void> {
+  const answer = await connection.ask(FIND_COORDINATOR, 1, (request) => {
+    request.string(key).int8(kind === 'group' ? 0 : 1);
+  });
+  answer.int32();
+  const code = answer.int16();
+  if (code !== 0 && code !== COORDINATOR_NOT_AVAILABLE)
+    throw new KafkaRefused(`the coordinator of the ${kind} "${key}" cannot be asked for (code ${code}); the user needs DESCRIBE on it`);
 }
 
 export interface NewTopic {

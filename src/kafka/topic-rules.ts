@@ -46,13 +46,10 @@ export interface TopicFaults {
   readonly wrong: readonly string[];
 }
 
-export function topicFaults({ role, partitions, replication, config }: TopicState): TopicFaults {
+/** Of a topic that may lose records with a broker: why, a phrase each. */
+export function weaknesses(replication: number, config: TopicConfig): string[] {
   const weak: string[] = [];
-  const wrong: string[] = [];
   const of = (name: string): string => config.get(name) ?? 'unknown';
-  const must = (name: string, value: string, why: string): void => {
-    if (of(name) !== value) wrong.push(`${name} is ${of(name)}, it must be ${value} (${why})`);
-  };
   if (replication < MIN_REPLICATION) weak.push(`it has ${replication} replica${replication === 1 ? '' : 's'}, it needs ${MIN_REPLICATION}`);
   if (!(Number(of('min.insync.replicas')) >= MIN_INSYNC)) {
     weak.push(`min.insync.replicas is ${of('min.insync.replicas')}, it must be at least ${MIN_INSYNC}`);
@@ -60,6 +57,15 @@ export function topicFaults({ role, partitions, replication, config }: TopicStat
   if (of('unclean.leader.election.enable') !== 'false') {
     weak.push(`unclean.leader.election.enable is ${of('unclean.leader.election.enable')}, it must be false`);
   }
+  return weak;
+}
+
+export function topicFaults({ role, partitions, replication, config }: TopicState): TopicFaults {
+  const wrong: string[] = [];
+  const of = (name: string): string => config.get(name) ?? 'unknown';
+  const must = (name: string, value: string, why: string): void => {
+    if (of(name) !== value) wrong.push(`${name} is ${of(name)}, it must be ${value} (${why})`);
+  };
   if (role === 'positions') {
     must('cleanup.policy', 'compact', 'a position must not expire');
     if (!(Number(of('segment.bytes')) <= MAX_SEGMENT_BYTES)) {
@@ -78,5 +84,5 @@ export function topicFaults({ role, partitions, replication, config }: TopicStat
   if (!(Number(of('max.message.bytes')) >= MIN_MESSAGE_BYTES)) {
     wrong.push(`max.message.bytes is ${of('max.message.bytes')}, it must be at least ${MIN_MESSAGE_BYTES}`);
   }
-  return { weak, wrong };
+  return { weak: weaknesses(replication, config), wrong };
 }

@@ -2,9 +2,18 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { KafkaSettings } from '../config.ts';
-import { type Cluster, createTopic, describeCluster, describeTopicConfigs, type Topic, type TopicConfig } from './describe.ts';
+import {
+  type Cluster,
+  type Coordinated,
+  createTopic,
+  describeCluster,
+  describeTopicConfigs,
+  findCoordinator,
+  type Topic,
+  type TopicConfig,
+} from './describe.ts';
 import { KafkaRefused, KafkaUnreachable } from './errors.ts';
-import { createdConfig, MIN_REPLICATION, TOPIC_NAMES, topicFaults, type TopicRole } from './topic-rules.ts';
+import { createdConfig, MIN_REPLICATION, TOPIC_NAMES, topicFaults, type TopicRole, weaknesses } from './topic-rules.ts';
 import { type BrokerConnection, withAnyBroker } from './wire.ts';
 
 /** A topic as it is. */
@@ -73,6 +82,49 @@ export function prepareTopics(
       }),
     );
   });
+}
+
+const INTERNAL_TOPICS: Readonly<Record<Coordinated, string>> = { group: '__consumer_offsets', transaction: '__transaction_state' };
+
+/**
+ * The cluster's own topics hold a group's offsets, and what became of a transaction: where their end may be lost, a transaction may be
+ * committed in one topic and not in another. They are checked as ours are; one that is not there yet is made by the cluster now.
+ *
+ * @param uses What we have there: the name of a group, or of a producer of transactions.
+ * @returns a sentence for each that the cluster does not show us.
+ * @throws TopicsRefused; KafkaSettingsError; KafkaUnreachable, where it may help to try again.
+ */
+export async function checkInternalTopics(
+  settings: KafkaSettings,
+  uses: Readonly<Partial<Record<Coordinated, string>>>,
+): Promise<string[]> {
+  if (settings.allowWeak) return [];
+  const unseen: string[] = [];
+  const faults: string[] = [];
+  for (const [kind, key] of Object.entries(uses) as [Coordinated, string][]) {
+    const name = INTERNAL_TOPICS[kind];
+    try {
+      const weak = await withAnyBroker(settings, (connection) => internalWeaknesses(connection, kind, key));
+      if (weak.length > 0) faults.push(couldLose(name, 'settled', weak));
+    } catch (error) {
+      if (!(error instanceof KafkaRefused)) throw error;
+      unseen.push(`whether the topic "${name}" is kept as it must be is not known: ${error.message}`);
+    }
+  }
+  if (faults.length > 0) throw new TopicsRefused(faults);
+  return unseen;
+}
+
+async function internalWeaknesses(connection: BrokerConnection, kind: Coordinated, key: string): Promise<string[]> {
+  const name = INTERNAL_TOPICS[kind];
+  if (!(await describeCluster(connection, [name])).topics.has(name)) await findCoordinator(connection, kind, key);
+  const { cluster, configs } = await whenLed(connection, [name]);
+  const replication = Math.min(...known(cluster, name).partitions.map(({ replicas }) => replicas));
+  return weaknesses(replication, configs.get(name) ?? new Map());
+}
+
+function couldLose(name: string, what: 'acknowledged' | 'settled', weak: readonly string[]): string {
+  return `the topic "${name}" could lose what was ${what}: ${weak.join('; ')}. Change it, or set PLAYPROOF_KAFKA_ALLOW_WEAK=1 if nobody is billed from it`;
 }
 
 /**
@@ -202,9 +254,7 @@ function faultsOf(
   const sentences: string[] = [];
   if (wrong.length > 0) sentences.push(`the topic "${name}" cannot be used: ${wrong.join('; ')}`);
   if (weak.length > 0 && !settings.allowWeak) {
-    sentences.push(
-      `the topic "${name}" could lose what was acknowledged: ${weak.join('; ')}. Change it, or set PLAYPROOF_KAFKA_ALLOW_WEAK=1 if nobody is billed from it`,
-    );
+    sentences.push(couldLose(name, 'acknowledged', weak));
   }
   return sentences;
 }

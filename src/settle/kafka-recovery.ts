@@ -1,8 +1,10 @@
 /**
- * Finds the read position of a journal partition again where the group has none: Kafka drops the offsets of a group that was idle
- * for a week, and somebody may delete them.
+ * Finds the read position of a journal partition where the group's offset is not to be taken as it is. It may be gone: Kafka drops the
+ * offsets of a group that was idle for a week, and somebody may delete them. It may have gone back: brokers lost the end of their own
+ * topic of offsets, or somebody set it by hand.
  *
- * First the copy in the positions topic, which is exact. Where that is gone too, the feed: each of its records carries the journal
+ * First the copy in the positions topic. It is exact, since it was committed with the feed's records, so the group is never believed
+ * where it is behind its copy. Where both are gone, the feed: each of its records carries the journal
  * position that it came from. Owners of one journal partition are published in its order, so behind the highest position in the
  * feed nothing was published, and up to it everything was settled. Refusals and duplicates behind it may be settled a second time,
  * which changes nothing: quarantine counts a position once, and a duplicate stays one.
@@ -21,19 +23,25 @@ export interface RecoveryDeps {
 }
 
 /**
- * @param missing Journal partitions without a position.
- * @returns for each of them the offset to settle next.
+ * @param partitions Of the journal.
+ * @param committed The group's offsets, of those partitions that have one.
+ * @returns for each partition the offset to settle next.
  * @throws PositionLost when it cannot be known.
  */
-export async function findPositions(missing: readonly number[], deps: RecoveryDeps): Promise<Map<number, number>> {
+export async function findPositions(
+  partitions: readonly number[],
+  committed: ReadonlyMap<number, number>,
+  deps: RecoveryDeps,
+): Promise<Map<number, number>> {
   const { reader, topics } = deps;
   const { marked, next: copies } = await kafkaPositions(reader, topics.positions, topics.journalId);
-  const uncopied = missing.filter((partition) => !copies.has(partition));
-  const published = uncopied.length === 0 || marked ? new Map<number, number>() : await highestPublished(deps);
+  const lost = partitions.filter((partition) => !copies.has(partition) && !committed.has(partition));
+  const published = lost.length === 0 || marked ? new Map<number, number>() : await highestPublished(deps);
   const found = new Map<number, number>();
-  for (const partition of missing) {
+  for (const partition of partitions) {
     const highest = published.get(partition);
-    found.set(partition, copies.get(partition) ?? (highest === undefined ? await beginning(deps, partition, marked) : highest + 1));
+    if (!lost.includes(partition)) found.set(partition, Math.max(copies.get(partition) ?? 0, committed.get(partition) ?? 0));
+    else found.set(partition, highest === undefined ? await beginning(deps, partition, marked) : highest + 1);
   }
   return found;
 }

@@ -155,7 +155,7 @@ export class KafkaSettleLog implements SettleLog {
     this.#mustPosition = last.assigned !== null;
   }
 
-  /** Begins a reading at the committed offsets; where there is none, at what is found, and commits that. */
+  /** Begins a reading at the committed offsets; where there is none, or it went back, at what is found, and commits that. */
   async #position(): Promise<void> {
     this.#reading = {};
     const { topics } = this.#options;
@@ -168,7 +168,7 @@ export class KafkaSettleLog implements SettleLog {
     for (const { partition, offset, metadata, error } of committed) {
       if (error) throw error;
       if (!Number.isInteger(offset) || offset < 0) continue;
-      // Whoever sets a position by hand leaves no name, and is believed.
+      // Whoever sets a position by hand leaves no name, and is believed as far as it does not go back.
       if (metadata && metadata !== topics.journalId) {
         throw new PositionLost(
           `the read position of "${topics.journal}" is one of journal ${metadata}, but the journal is ${topics.journalId}; ${ADVICE}`,
@@ -176,13 +176,15 @@ export class KafkaSettleLog implements SettleLog {
       }
       starts.set(partition, offset);
     }
-    const missing = partitions.filter((partition) => !starts.has(partition));
-    const found = missing.length === 0 ? new Map<number, number>() : await this.#find(missing);
-    for (const [partition, offset] of [...starts, ...found]) await this.#assertInside(partition, offset);
+    // What this settler knows to have committed itself needs no second witness.
+    const doubtful = partitions.filter((partition) => !((starts.get(partition) ?? -1) >= (this.#committed.get(partition) ?? Infinity)));
+    const moved = doubtful.length === 0 ? new Map<number, number>() : await this.#find(doubtful, starts);
+    const next = new Map([...starts, ...moved]);
+    for (const [partition, offset] of next) await this.#assertInside(partition, offset);
     // The group decided anew meanwhile: that comes first.
     if (this.#rebalances.length > 0) return;
-    this.#begin(new Map([...starts, ...found]));
-    if (found.size > 0) await this.#transact([], found);
+    this.#begin(next);
+    if (moved.size > 0) await this.#transact([], moved);
   }
 
   #begin(starts: ReadonlyMap<number, number>): void {
@@ -198,14 +200,28 @@ export class KafkaSettleLog implements SettleLog {
     this.#mustPosition = false;
   }
 
-  async #find(missing: readonly number[]): Promise<Map<number, number>> {
-    const { client, config, topics } = this.#options;
+  /** Where settling goes on, of those partitions where that is not the offset that the group has. */
+  async #find(partitions: readonly number[], committed: ReadonlyMap<number, number>): Promise<Map<number, number>> {
+    const { client, config, topics, groupId, onWarning } = this.#options;
     const reader = await CommittedReader.open(client, config);
+    let found: Map<number, number>;
     try {
-      return await findPositions(missing, { reader, topics });
+      found = await findPositions(partitions, committed, { reader, topics });
     } finally {
       await reader.close();
     }
+    for (const [partition, next] of found) {
+      const offset = committed.get(partition);
+      if (offset === next) found.delete(partition);
+      else if (offset !== undefined) {
+        onWarning(
+          `the offset of the group "${groupId}" for partition ${partition} of "${topics.journal}" went back to ${offset}, but everything before ${next} ` +
+            `was settled and published, as "${topics.positions}" tells: settling goes on at ${next}. Either it was set by hand, or the brokers lost ` +
+            'the end of "__consumer_offsets"',
+        );
+      }
+    }
+    return found;
   }
 
   async #consume(limit: number): Promise<readonly KafkaMessage[]> {

@@ -3,11 +3,13 @@
  * Kafka client loads once in each, and because being fenced means that a process has to end.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { journalIdOf } from '../journal/sqlite-schema.ts';
 import { loadKafkaClient } from '../kafka/client.ts';
 import type { KafkaClient } from '../kafka/client-types.ts';
 import { connectionConfig } from '../kafka/settings.ts';
-import { prepareTopics } from '../kafka/topics.ts';
+import { checkInternalTopics, prepareTopics } from '../kafka/topics.ts';
 import { EdgeSettleLog } from './edge-settle-log.ts';
+import { edgeTransactionalId } from './edge-transaction.ts';
 import { settleUntil } from './engine-loop.ts';
 import { EngineSettlement } from './engine-settlement.ts';
 import { beginKafkaJournal, kafkaTopics, named } from './kafka-begin.ts';
@@ -81,6 +83,7 @@ async function openLog(client: KafkaClient, { kafka, topicNames = {}, source }: 
   const config = connectionConfig(kafka);
   if (source.kind === 'edge') {
     const ensured = await prepareTopics(kafka, ['feed', 'positions'], { names: topicNames });
+    await checkInternal(kafka, { transaction: edgeTransactionalId(journalIdOf(source.file)) });
     return EdgeSettleLog.open({
       client,
       config,
@@ -91,9 +94,14 @@ async function openLog(client: KafkaClient, { kafka, topicNames = {}, source }: 
     });
   }
   const topics = kafkaTopics(await prepareTopics(kafka, ['journal', 'feed', 'positions'], { names: topicNames }));
-  await beginKafkaJournal(client, config, topics);
   const { groupId, instance } = source;
+  await checkInternal(kafka, { group: groupId, transaction: `${groupId}-${instance}` });
+  await beginKafkaJournal(client, config, topics);
   return KafkaSettleLog.open({ client, config, topics, groupId, instance, onWarning: (message) => log('warn', message) });
+}
+
+async function checkInternal(kafka: SettleOptions['kafka'], uses: Parameters<typeof checkInternalTopics>[1]): Promise<void> {
+  for (const unseen of await checkInternalTopics(kafka, uses)) log('warn', unseen);
 }
 
 async function openArchive({ mongodbUrl, quarantinePerDevice }: SettleOptions): Promise<Archive> {

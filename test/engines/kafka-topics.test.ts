@@ -1,12 +1,16 @@
 /** Topics on a real cluster: made as they have to be, refused when they are weaker, named by what only this very topic has. */
+import { type ChildProcess, fork } from 'node:child_process';
+import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { KafkaSettings } from '../../src/config.ts';
 import { loadKafkaClient, settled } from '../../src/kafka/client.ts';
 import type { KafkaClient } from '../../src/kafka/client-types.ts';
-import { prepareTopics, TopicsRefused } from '../../src/kafka/topics.ts';
+import { checkInternalTopics, prepareTopics, TopicsRefused } from '../../src/kafka/topics.ts';
+import type { FromParent, ParentOptions } from './kafka/settle-parent.ts';
 import { kafkaTool, startKafka } from './support/engines.ts';
 import { plainSettings } from './support/kafka-settings.ts';
 
+const SETTLER = path.join(import.meta.dirname, 'kafka', 'settle-parent.ts');
 const ALL = ['journal', 'feed', 'positions'] as const;
 
 let client: KafkaClient;
@@ -33,6 +37,16 @@ async function withAdmin(act: (admin: ReturnType<KafkaClient['AdminClient']['cre
 async function alter(topic: string, change: string): Promise<void> {
   const entity = ['--bootstrap-server', kafka.bootstrap, '--entity-type', 'topics', '--entity-name', topic];
   await kafkaTool('kafka.admin.ConfigCommand', [...entity, '--alter', '--add-config', change]);
+}
+
+/** Why the settler under this parent does not settle. */
+function settlerFails(parent: ChildProcess): Promise<string> {
+  return new Promise((resolve) => {
+    parent.on('message', (message: FromParent) => {
+      if (message.type === 'said' && message.message.type === 'status' && message.message.status.lastError !== null)
+        resolve(message.message.status.lastError);
+    });
+  });
 }
 
 describe('topics of a cluster', () => {
@@ -123,6 +137,30 @@ describe('topics of a cluster', () => {
     await expect(prepareTopics(settings, ['journal'], { names })).rejects.toThrow(
       /cannot be used: retention\.ms is 604800000.*message\.timestamp\.type.*\n.*could lose what was acknowledged: it has 2 replicas, it needs 3/,
     );
+  });
+
+  it.each([
+    ['__consumer_offsets', 'min.insync.replicas=1', 'min.insync.replicas is 1, it must be at least 2'],
+    ['__transaction_state', 'unclean.leader.election.enable=true', 'unclean.leader.election.enable is true, it must be false'],
+  ])('the cluster keeps itself are checked as well: %s with %s is refused, and taken by a toy', async (topic, change, sentence) => {
+    const uses = { group: 'a-group', transaction: 'a-producer' };
+    // Nobody settled here before: the cluster makes them now.
+    expect(await checkInternalTopics(settings, uses)).toEqual([]);
+    await alter(topic, change);
+    const refused = checkInternalTopics(settings, uses);
+    await expect(refused).rejects.toThrow(TopicsRefused);
+    await expect(refused).rejects.toThrow(`the topic "${topic}" could lose what was settled: ${sentence}`);
+    expect(await checkInternalTopics({ ...settings, allowWeak: true }, uses)).toEqual([]);
+    const names = namesOf(`settler-${topic}`);
+    const parent = fork(SETTLER, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    try {
+      const said = settlerFails(parent);
+      parent.send({ settings, names, groupId: 'a-group', mongodbUrl: 'mongodb://127.0.0.1:1' } satisfies ParentOptions);
+      expect(await said).toContain(`the topic "${topic}" could lose what was settled`);
+    } finally {
+      parent.kill('SIGKILL');
+      await alter(topic, topic === '__consumer_offsets' ? 'min.insync.replicas=2' : 'unclean.leader.election.enable=false');
+    }
   });
 
   it('are made and checked while one broker of three is dead, and while one hangs', async () => {

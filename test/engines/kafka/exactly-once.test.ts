@@ -4,7 +4,7 @@ import { playOf } from '../../support/feed-file.ts';
 import { playBytes } from '../../support/plays.ts';
 import { startKafka } from '../support/engines.ts';
 import { Settler, untilSettled } from './settler.ts';
-import { forgetGroup, freshPlace, loseTopic, type Place, type Published, put, witnessFeed } from './support.ts';
+import { forgetGroup, freshPlace, loseTopic, type Place, type Published, put, setGroupOffset, witnessFeed } from './support.ts';
 
 /** Some 10 s each. A fence that holds now and then is none. */
 const FENCING_RUNS = Number(process.env.FENCING_RUNS ?? 20);
@@ -134,4 +134,24 @@ describe('exactly once on Kafka', () => {
       await expectOnce(place, [...first, ...second]);
     },
   );
+
+  it.each([
+    ['as brokers do that lost the end of their own topic', true],
+    ['by hand', false],
+  ])('I1: group offsets that went back while nothing runs, %s: nothing is billed twice, and it is said', async (_how, named) => {
+    const place = await freshPlace(kafka.bootstrap, 3);
+    const first = await fill(place, 3, 0, 500);
+    const before = start(place, 'one');
+    await untilSettled(place, first.length);
+    await before.kill();
+    const second = await fill(place, 3, 500, 900);
+    await setGroupOffset(place, 0, 20, named);
+    await setGroupOffset(place, 2, 0, named);
+    const after = start(place, 'one');
+    await untilSettled(place, first.length + second.length);
+    await after.kill();
+    await expectOnce(place, [...first, ...second]);
+    const warnings = after.said.filter((said) => said.type === 'failure' && said.message.includes('went back to'));
+    expect(warnings).toHaveLength(2);
+  });
 });

@@ -66,7 +66,7 @@ class KafkaHarness implements SettlementHarness {
 
   #open(): Promise<KafkaSettleLog> {
     const { client, config, topics, groupId } = this.#place;
-    return KafkaSettleLog.open({ client, config, topics, groupId, instance: 'one', sessionTimeoutMs: 2_000, onWarning: () => {} });
+    return KafkaSettleLog.open({ client, config, topics, groupId, instance: 'one', sessionTimeoutMs: 6_000, onWarning: () => {} });
   }
 
   async reopen(): Promise<void> {

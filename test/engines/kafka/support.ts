@@ -95,6 +95,31 @@ export function forgetGroup(place: Place): Promise<void> {
   });
 }
 
+/** The group, without members, has this offset from then on. @param named as a settler leaves it; otherwise as a tool does, by hand. */
+export async function setGroupOffset(
+  { client, config, groupId, topics }: Place,
+  partition: number,
+  offset: number,
+  named: boolean,
+): Promise<void> {
+  const consumer = new client.KafkaConsumer({ ...config, 'group.id': groupId, 'enable.auto.commit': false }, {});
+  await settled((done) => consumer.connect({ timeout: 10_000 }, done));
+  try {
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        consumer.commitSync({ topic: topics.journal, partition, offset, ...(named && { metadata: topics.journalId }) });
+        return;
+      } catch (error) {
+        // The member that was killed is in the group until its session is over.
+        if (attempt === 60) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 500));
+      }
+    }
+  } finally {
+    await settled((done) => consumer.disconnect(done));
+  }
+}
+
 export interface Published {
   readonly logId: string;
   readonly hash: string;
