@@ -1,8 +1,9 @@
 /**
- * Adds up the billable seconds of each advertiser from the feed: `node billing-consumer.ts BROKERS [--topic NAME] [--once]`.
+ * Adds up the billable seconds of each advertiser from the feed: `node billing-consumer.ts BROKERS [--topic NAME] [--once]`. It prints
+ * the sums whenever nothing new came for five seconds; with `--once` it ends then.
  *
- * It keeps its sums in memory, so it reads everything at each start. One that writes them down would commit its offsets in the same
- * transaction, or write with `log_id` as the key and commit afterwards.
+ * It keeps its sums in memory, so it reads everything at each start and commits no offset. One that writes them down would commit its
+ * offsets in the same transaction, or write with `log_id` as the key and commit afterwards.
  */
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -58,6 +59,11 @@ function bill({ log_id: logId, billable, advertiser_id: advertiser, duration_act
   if (billable) milliseconds.set(advertiser, (milliseconds.get(advertiser) ?? 0) + Math.round(duration * 1000));
 }
 
+function tell(): void {
+  const lines = [...milliseconds].map(([advertiser, sum]) => `${advertiser} ${(sum / 1000).toFixed(3)}`);
+  console.log(lines.sort().join('\n'));
+}
+
 function next(): Promise<Message[]> {
   return new Promise((resolve, reject) => {
     consumer.consume(1_000, (error, messages) => (error ? reject(error) : resolve(messages)));
@@ -70,11 +76,17 @@ await new Promise<void>((resolve, reject) => {
 consumer.setDefaultConsumeTimeout(500);
 consumer.subscribe([values.topic]);
 let last = performance.now();
-while (!values.once || performance.now() - last < IDLE_MS) {
+let told = true;
+for (;;) {
   const messages = await next();
   for (const { value } of messages) bill(JSON.parse(value.toString('utf8')) as Play);
-  if (messages.length > 0) last = performance.now();
+  if (messages.length > 0) {
+    last = performance.now();
+    told = false;
+  } else if (performance.now() - last >= IDLE_MS) {
+    if (!told) tell();
+    told = true;
+    if (values.once) break;
+  }
 }
-const lines = [...milliseconds].map(([advertiser, sum]) => `${advertiser} ${(sum / 1000).toFixed(3)}`);
-for (const line of lines.sort()) console.log(line);
 consumer.disconnect(() => process.exit(0));

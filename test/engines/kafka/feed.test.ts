@@ -1,6 +1,6 @@
 /** The feed on Kafka: what analytics reads of it, and that billing's consumers, Java's and ours, add up the same. */
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { Compile } from 'typebox/schema';
@@ -192,6 +192,14 @@ describe('the feed on Kafka, for analytics', () => {
   });
 });
 
+/** Also where it is not there. */
+function isOlderThanSources(jar: string): boolean {
+  const sources = path.join(EXAMPLES, 'java/src');
+  const files = readdirSync(sources, { recursive: true, encoding: 'utf8' }).map((file) => path.join(sources, file));
+  const built = statSync(jar, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  return [path.join(EXAMPLES, 'java/pom.xml'), ...files].some((file) => statSync(file).mtimeMs > built);
+}
+
 describe('the feed on Kafka, for billing', () => {
   it('I1: is what the document says, stamped by the broker, and Java and TypeScript add up the same', async () => {
     const place = await freshPlace(kafka.bootstrap, 3);
@@ -220,7 +228,7 @@ describe('the feed on Kafka, for billing', () => {
     const ours = await run(process.execPath, [path.join(EXAMPLES, 'typescript/billing-consumer.ts'), ...asked]);
     expect(ours.stdout.trim().split('\n')).toEqual(expected);
     const target = path.join(EXAMPLES, 'java/target');
-    if (!existsSync(path.join(target, 'billing-consumer.jar')))
+    if (isOlderThanSources(path.join(target, 'billing-consumer.jar')))
       await run('mvn', ['-B', '-q', '-f', path.join(EXAMPLES, 'java/pom.xml'), 'package']);
     const java = await run('java', [
       '-cp',

@@ -16,10 +16,11 @@ import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.serialization.StringDeserializer;
 
 /**
- * Adds up the billable seconds of each advertiser from the feed: {@code BillingConsumer BROKERS [--topic NAME] [--once]}.
+ * Adds up the billable seconds of each advertiser from the feed: {@code BillingConsumer BROKERS [--topic NAME] [--once]}. It
+ * prints the sums whenever nothing new came for five seconds; with {@code --once} it ends then.
  *
- * <p>It keeps its sums in memory, so it reads everything at each start. One that writes them down would commit its offsets in
- * the same transaction, or write with {@code log_id} as the key and commit afterwards.
+ * <p>It keeps its sums in memory, so it reads everything at each start and commits no offset. One that writes them down would
+ * commit its offsets in the same transaction, or write with {@code log_id} as the key and commit afterwards.
  */
 public final class BillingConsumer {
   private static final Duration IDLE = Duration.ofSeconds(5);
@@ -48,12 +49,23 @@ public final class BillingConsumer {
     try (KafkaConsumer<String, String> consumer = new KafkaConsumer<>(settings)) {
       consumer.subscribe(List.of(topic));
       long last = System.nanoTime();
-      while (!once || System.nanoTime() - last < IDLE.toNanos()) {
+      boolean told = true;
+      while (true) {
         ConsumerRecords<String, String> records = consumer.poll(Duration.ofMillis(500));
         for (ConsumerRecord<String, String> record : records) bill(JSON.readTree(record.value()));
-        if (!records.isEmpty()) last = System.nanoTime();
+        if (!records.isEmpty()) {
+          last = System.nanoTime();
+          told = false;
+        } else if (System.nanoTime() - last >= IDLE.toNanos()) {
+          if (!told) tell();
+          told = true;
+          if (once) return;
+        }
       }
     }
+  }
+
+  private void tell() {
     seconds.forEach((advertiser, sum) -> System.out.println(advertiser + " " + sum.setScale(3)));
   }
 
