@@ -111,7 +111,8 @@ test('credentials that ClickHouse refuses: it is said, logs are taken and settle
   await loader.stop();
   loader = field.installation.spawn('analytics-1', 'analytics', { env });
   await loader.listening();
-  const query = await field.run('query-1', 'query', { env });
+  const query = field.installation.spawn('query-1', 'query', { env });
+  await query.listening();
   await until('the loader says so', () =>
     loader.output.includes('loading failed: ClickHouse refuses the credentials of PLAYPROOF_CLICKHOUSE_URL'),
   );
@@ -120,6 +121,7 @@ test('credentials that ClickHouse refuses: it is said, logs are taken and settle
   const report = await call(query, '/api/v1/reports/plays?by=day');
   expect([report.status, report.json.code, report.json.retryable]).toEqual([503, 'unavailable', true]);
   await until('the query says so', () => query.output.includes('refuses the credentials of PLAYPROOF_CLICKHOUSE_URL'));
+  await until('it is not ready', async () => (await readiness(query)).status === 503);
   for (const { output } of [loader, query]) expect(output).not.toContain('secret');
   await field.load.sendGood(field.first.url, 50);
   await until('they are settled', async () => (await metric(settler, JOURNAL_LAG)) === 0);
