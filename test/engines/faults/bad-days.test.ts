@@ -170,6 +170,30 @@ test('ClickHouse away when a loader starts: logs are taken and settled, what wai
   expect(await metric(loader, ANALYTICS_LAG)).toBe(0);
 });
 
+test('an edge box whose Kafka is away, also when it starts: it takes logs, shows what waits, and converges', async () => {
+  const { kafka } = field.installation.proxies;
+  const roles = 'accept,settle';
+  const env = { PLAYPROOF_PROFILE: 'edge' };
+  let box = await field.run('edge-1', roles, { env });
+  await field.load.sendGood(box.url, 30);
+  await until('they are settled', async () => (await metric(box, JOURNAL_LAG)) === 0);
+  kafka.leave();
+  await waitingAt(box, box, JOURNAL_LAG);
+  const waiting = (await metric(box, JOURNAL_LAG)) ?? 0;
+  expect((await box.stop()).signal).toBeNull();
+
+  box = field.installation.spawn('edge-1', roles, { env });
+  await box.ready();
+  await field.load.sendGood(box.url, 20);
+  await until('what waits is shown', async () => ((await metric(box, JOURNAL_LAG)) ?? 0) >= waiting + 20);
+  await until('settling says why', () => box.output.includes('settling failed: '));
+  expect((await readiness(box)).checks.settle?.ok).toBe(false);
+  kafka.heal();
+  await until('nothing waits', async () => (await metric(box, JOURNAL_LAG)) === 0);
+  await field.agrees(box);
+  expect(await box.stop()).toEqual({ code: 0, signal: null });
+});
+
 test('topics that could lose what was acknowledged: a process refuses to work with them, with a sentence', async () => {
   const env = { PLAYPROOF_KAFKA_ALLOW_WEAK: '0' };
   const SENTENCE =
