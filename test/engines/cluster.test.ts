@@ -112,6 +112,8 @@ async function lagsOf(service: Service): Promise<string[]> {
 
 test('lags are shown by the processes that know them', async () => {
   expect(await lagsOf(nodes[0])).toEqual([]);
+  // Before a settler has its partitions it does not know.
+  while ((await lagsOf(settler)).length === 0 || (await lagsOf(loader)).length === 0) await sleep(100);
   expect(await lagsOf(settler)).toEqual(['playproof_journal_lag_records 0']);
   expect(await lagsOf(loader)).toEqual(['playproof_analytics_lag_records 0']);
 });
