@@ -12,6 +12,7 @@ import { Problem } from '../server/problem.ts';
 import type { JudgeWorkerData, RegistryPlace } from './judge-worker.ts';
 import type { Answers, Job, JobRequest } from './messages.ts';
 import { Pace } from './pace.ts';
+import { Underway } from './underway.ts';
 import { ViewAges } from './view-ages.ts';
 import type { WriterOrder } from './writer-engines.ts';
 import { Writer, type WriterData, type WriterNote } from './writer.ts';
@@ -81,6 +82,7 @@ export class Dispatcher {
   #nextJob = 1;
   #batches = 0;
   #bytes = 0;
+  readonly #underway = new Underway();
   readonly #pace: Pace;
   readonly #ages: ViewAges | null;
   #stopping = false;
@@ -102,6 +104,7 @@ export class Dispatcher {
     const writerData: WriterData = {
       judges: ports,
       counters: counters.shared,
+      underway: this.#underway.shared,
       options: { profile, dataDir, quarantinePerDevice, diskReserveBytes, maxAgeMs: rules.maxAgeMs, engines },
     };
     const hear = (message: Answers | WriterNote): void => {
@@ -249,6 +252,7 @@ export class Dispatcher {
     this.#nextJob += 1;
     this.#jobs.set(job, { judge, bytes: Math.max(1, bytes) });
     const message: Job = { type: 'job', job, bodies, requests };
+    this.#underway.sent();
     chosen.worker.postMessage(message, [bodies]);
   }
 

@@ -39,6 +39,8 @@ export interface WriterSurroundings {
   readonly counters: Counters;
   /** What was received since then is remembered by this thread. Milliseconds since 1970 UTC. */
   readonly rememberedSince: () => number;
+  /** Whether logs are on their way here. */
+  readonly moreComes: () => boolean;
   readonly onSettled: () => void;
   readonly log: (level: 'warn' | 'error', message: string) => void;
   /** The service must stop acknowledging and exit. */

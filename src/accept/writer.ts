@@ -11,11 +11,13 @@ import { Allowance } from './allowance.ts';
 import type { Answers, Judged } from './messages.ts';
 import { Recorder } from './recorder.ts';
 import { SeenWindow } from './seen.ts';
+import { Underway } from './underway.ts';
 import type { OpenWriterEngines, WriterEngineOptions, WriterEngines, WriterOrder } from './writer-engines.ts';
 
 export interface WriterData {
   readonly judges: readonly MessagePort[];
   readonly counters: SharedArrayBuffer;
+  readonly underway: SharedArrayBuffer;
   readonly options: WriterEngineOptions;
 }
 
@@ -46,6 +48,7 @@ export class Writer {
   readonly #post: Post;
   readonly #counters: Counters;
   readonly #seen = new SeenWindow(SEEN_MS);
+  readonly #underway: Underway;
   readonly #born = Date.now();
   #engines: WriterEngines | null = null;
 
@@ -53,6 +56,7 @@ export class Writer {
     this.#data = data;
     this.#post = post;
     this.#counters = new Counters(data.counters);
+    this.#underway = new Underway(data.underway);
   }
 
   /** Opens the engines, and takes what the judges send from then on. Says `ready`, or `fatal` where it cannot. */
@@ -63,6 +67,7 @@ export class Writer {
         options: this.#data.options,
         counters: this.#counters,
         rememberedSince: () => Math.max(this.#born, Date.now() - SEEN_MS),
+        moreComes: () => this.#underway.any,
         onSettled: () => this.#note({ type: 'settled' }),
         log: (level, message) => this.#note({ type: 'log', level, message }),
         fatal: (message) => this.#note({ type: 'fatal', message }),
@@ -71,6 +76,7 @@ export class Writer {
       const recorder = this.#recorderOn(engines);
       for (const port of this.#data.judges) {
         port.on('message', (judged: Judged) => {
+          this.#underway.arrived();
           this.#take(recorder, engines, judged).catch((error: unknown) =>
             this.#note({ type: 'fatal', message: `the writer failed: ${messageOf(error)}` }),
           );

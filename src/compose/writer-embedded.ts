@@ -20,7 +20,7 @@ export async function openOnJournal(
   const { dataDir, diskReserveBytes } = surroundings.options;
   const state = (low: boolean): void => counters.set('journal', JOURNAL_STATES.indexOf(low ? 'refusing' : 'open'));
   const disk = new DiskSpace(dataDir, diskReserveBytes, state);
-  const journal = new SqliteJournal(dataDir, () => !disk.low);
+  const journal = new SqliteJournal(dataDir, { hasRoom: () => !disk.low, moreComes: surroundings.moreComes });
   try {
     return await engines(surroundings, journal, disk);
   } catch (error) {

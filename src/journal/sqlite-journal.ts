@@ -23,6 +23,13 @@ interface Waiting {
   readonly reject: (reason: Error) => void;
 }
 
+export interface SqliteJournalOptions {
+  /** Asked before each append: whether the disk has room for more. */
+  readonly hasRoom: () => boolean;
+  /** Whether appends are on their way that a group would wait for. */
+  readonly moreComes: () => boolean;
+}
+
 /**
  * The journal on SQLite: appends that arrive while the last commit was under way share one transaction and one sync.
  *
@@ -46,15 +53,12 @@ export class SqliteJournal implements Journal {
   readonly #moveEnd: StatementSync;
   readonly #markTimer: NodeJS.Timeout;
 
-  readonly #hasRoom: () => boolean;
+  readonly #options: SqliteJournalOptions;
   readonly #file: string;
 
-  /**
-   * @param hasRoom Asked before each append: whether the disk has room for more.
-   * @throws Error with a sentence when the journal is not whole or cannot be durable.
-   */
-  constructor(dataDir: string, hasRoom: () => boolean = () => true) {
-    this.#hasRoom = hasRoom;
+  /** @throws Error with a sentence when the journal is not whole or cannot be durable. */
+  constructor(dataDir: string, options: Partial<SqliteJournalOptions> = {}) {
+    this.#options = { hasRoom: () => true, moreComes: () => true, ...options };
     const file = path.join(dataDir, DATABASE_FILE);
     this.#file = file;
     const markFile = path.join(dataDir, MARK_FILE);
@@ -92,7 +96,7 @@ export class SqliteJournal implements Journal {
   append(entries: readonly JournalEntry[]): Promise<void> {
     if (this.#broken) return Promise.reject(this.#broken);
     if (entries.length === 0) return Promise.resolve();
-    if (!this.#hasRoom()) return Promise.reject(new JournalFull('less disk space than the reserve is free'));
+    if (!this.#options.hasRoom()) return Promise.reject(new JournalFull('less disk space than the reserve is free'));
     if (this.#waitingRows + entries.length > MAX_WAITING_ROWS) {
       return Promise.reject(new JournalFull(`${this.#waitingRows} records wait for the disk already`));
     }
@@ -142,9 +146,9 @@ export class SqliteJournal implements Journal {
     }
   }
 
-  /** Alone, a group goes at once; after a group that had company it waits a moment for more, until it is large enough. */
+  /** Alone, a group goes at once; after a group that had company it waits a moment for more that is on its way, until it is large enough. */
   #schedule(): void {
-    if (this.#waitingRows >= GROUP_ROWS || !this.#hadCompany) {
+    if (this.#waitingRows >= GROUP_ROWS || !this.#hadCompany || !this.#options.moreComes()) {
       if (this.#timer) clearTimeout(this.#timer);
       this.#timer = null;
       this.#immediate ??= setImmediate(() => this.#commit());

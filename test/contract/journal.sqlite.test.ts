@@ -54,7 +54,7 @@ class SqliteJournalHarness implements JournalHarness {
   journal = this.#open();
 
   #open(): SqliteJournal {
-    return new SqliteJournal(this.#directory, () => this.#room);
+    return new SqliteJournal(this.#directory, { hasRoom: () => this.#room });
   }
 
   async durable(): Promise<string[]> {
