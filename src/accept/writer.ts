@@ -130,7 +130,11 @@ export class Writer {
   }
 
   async #stop(): Promise<void> {
-    await this.#engines?.close();
+    try {
+      await this.#engines?.close();
+    } catch (error) {
+      this.#note({ type: 'fatal', message: messageOf(error) });
+    }
     this.#note({ type: 'closed' });
     for (const port of this.#data.judges) port.close();
   }

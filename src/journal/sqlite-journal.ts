@@ -117,9 +117,12 @@ export class SqliteJournal implements Journal {
   /**
    * Commits what waits, then empties the write-ahead log into the file, so that the next start finds a clean journal. Where the
    * log cannot be emptied, because the disk is full or somebody reads, it stays and the next start reads it.
+   *
+   * @throws JournalBroken when it could not be emptied for any other reason; everything is closed then all the same.
    */
   close(): void {
     this.#commit();
+    const told = this.#broken;
     clearInterval(this.#markTimer);
     const emptied = !this.#broken && this.#emptyLog();
     // Before closing, which removes the emptied log: a crash in between must not look as if that had been lost.
@@ -132,6 +135,7 @@ export class SqliteJournal implements Journal {
       this.#mark.sync();
     }
     this.#mark.close();
+    if (this.#broken && !told) throw this.#broken;
   }
 
   #emptyLog(): boolean {
@@ -141,7 +145,7 @@ export class SqliteJournal implements Journal {
     } catch (error) {
       if (error instanceof Error && isDiskFull(error)) return false;
       // Nobody knows what the file holds now: everything is left as after a crash, and the next start looks at it.
-      this.#broken = new JournalBroken('the write-ahead log could not be copied into the file', { cause: error });
+      this.#broken = new JournalBroken(`the write-ahead log could not be copied into the file (${messageOf(error)})`, { cause: error });
       return false;
     }
   }
@@ -218,6 +222,10 @@ export class SqliteJournal implements Journal {
       return false;
     }
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** SQLite's codes for a disk without room: FULL, and the shared-memory file that could not grow. */
