@@ -1,5 +1,6 @@
 /** A small world: two suppliers with a store each, screens with keys, two advertisers with a campaign each, one content. */
 import { randomUUID } from 'node:crypto';
+import { seeded, uuids } from '../../bench/load/random.ts';
 import { call } from './http.ts';
 import type { Service } from './service.ts';
 import { type LogFields, logFields, makeKey, type SignedLog, type SigningKey, signLog } from './signing.ts';
@@ -32,12 +33,14 @@ export interface World {
 export interface WorldOptions {
   /** The key of a screen by its place; RSA-2048 keys without it, which cost about 0.2 s each. */
   readonly key?: (device: number) => SigningKey;
-  /** Makes ids; at random without it. */
+  /** Makes ids; at random without it and without a seed. */
   readonly id?: () => string;
+  /** Of the ids: the same seed gives the same, and so the same partition to each screen. */
+  readonly seed?: number;
 }
 
 /** @param devices How many screens; those of odd places stand in the second store. */
-export function makeWorld(devices = 2, { key = oneOfBoth, id = randomUUID }: WorldOptions = {}): World {
+export function makeWorld(devices = 2, { key = oneOfBoth, seed, id = idsFrom(seed) }: WorldOptions = {}): World {
   const store = (lat: number, lng: number): TestStore => ({ storeId: id(), supplierId: id(), location: { lat, lng } });
   const campaign = (): TestCampaign => ({ campaignId: id(), advertiserId: id() });
   const stores = [store(10.7725, 106.698), store(21.0285, 105.8542)] as const;
@@ -47,6 +50,11 @@ export function makeWorld(devices = 2, { key = oneOfBoth, id = randomUUID }: Wor
     campaigns: [campaign(), campaign()],
     contentId: id(),
   };
+}
+
+/** Makes ids out of a seed; at random without one. */
+export function idsFrom(seed?: number): () => string {
+  return seed === undefined ? randomUUID : uuids('v4', seeded(seed), Date.now);
 }
 
 function oneOfBoth(device: number): SigningKey {
