@@ -8,7 +8,7 @@ import { call, send } from '../support/http.ts';
 import { Load } from '../support/load.ts';
 import { MovedClock } from '../support/moved-clock.ts';
 import { differences, readFeed, waitComplete } from '../support/oracle.ts';
-import { importWorld, makeWorld, play, type World } from '../support/registry.ts';
+import { idsFrom, importWorld, makeWorld, play, type World } from '../support/registry.ts';
 import type { Service } from '../support/service.ts';
 import type { SignedLog } from '../support/signing.ts';
 import { announceSeed, scaled, Stage, works } from './stage.ts';
@@ -18,11 +18,13 @@ const compiles = works('gcc', ['--version']);
 const seed = announceSeed();
 
 let world: World;
+let nextId: () => string;
 let stage: Stage;
 let clock: MovedClock;
 
 beforeAll(() => {
-  world = makeWorld(2);
+  world = makeWorld(2, { seed });
+  nextId = idsFrom(seed + 1);
 });
 
 beforeEach(() => {
@@ -39,7 +41,7 @@ async function start(): Promise<Service> {
 
 /** A play that ended five seconds ago by the clock of the service. */
 function recent(): SignedLog {
-  return play(world, { endedAt: clock.now() - 5_000 });
+  return play(world, { endedAt: clock.now() - 5_000 }, { log_id: nextId() });
 }
 
 type Heard = { readonly outcome: string; readonly at: number } | { readonly code: string };
@@ -130,5 +132,6 @@ test.skipIf(!compiles).each(MIDNIGHTS)('%s passes under load: each log once, on 
   const rows = (report.json.rows as { day: string; plays: number }[]).map(({ day, plays }) => [day.slice(0, 10), plays]);
   expect(rows).toEqual([...days]);
   expect(days.size).toBe(2);
+  expect(await differences(service, load.ledger)).toEqual([]);
   await firstInstantsStand(service, told);
 });
