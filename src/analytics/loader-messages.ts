@@ -11,18 +11,19 @@ export interface LoaderProcessOptions {
   readonly settleGroup: string | null;
   /** See `EngineSettings.analyticsSkip`. */
   readonly skip: readonly string[];
+  /** Of a journal that is not on Kafka: the asker's own. Null: there is none, or it is on Kafka. */
+  readonly journalId: string | null;
+  /** Name of this process. */
+  readonly instance: string;
 }
 
 export type ToLoader =
   | { readonly type: 'start'; readonly options: LoaderProcessOptions }
   /**
-   * Asks to be told once everything that is in the journal now (or, without one on Kafka, in the feed now) is loaded. By then every log
-   * received before `instant` is in.
+   * Asks to tell those who report once everything that is in the journal now (or, without one on Kafka, in the feed now) is loaded. By then
+   * every log that this journal's nodes received before `instant` is in.
    */
   | { readonly type: 'milestone'; readonly instant: number }
   | { readonly type: 'stop' };
 
-export type FromLoader =
-  | { readonly type: 'status'; readonly status: LoaderStatus }
-  | { readonly type: 'reached'; readonly instant: number }
-  | { readonly type: 'log'; readonly message: string };
+export type FromLoader = { readonly type: 'status'; readonly status: LoaderStatus } | { readonly type: 'log'; readonly message: string };

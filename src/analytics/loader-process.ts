@@ -25,6 +25,7 @@ process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 
 const RETRY_MS = 1_000;
 const LOOK_MS = 500;
+const TELL_AGAIN_MS = 30_000;
 const CALL_MS = 10_000;
 
 const stopping = new AbortController();
@@ -111,16 +112,19 @@ async function main(options: LoaderProcessOptions): Promise<void> {
   const client = await loadKafkaClient();
   const config = connectionConfig(options.kafka);
   const { settleGroup, topicNames = {} } = options;
-  const topics = await eventually(() =>
-    prepareTopics(options.kafka, settleGroup === null ? ['feed'] : ['journal', 'feed'], { names: topicNames }),
-  );
-  const reader = topics && (await eventually(() => CommittedReader.open(client, config)));
-  const group = reader && settleGroup !== null ? await eventually(() => openGroup(client, options, settleGroup)) : null;
+  const teller = connectTo(options.clickhouseUrl);
   const tables = await eventually(async () => {
     await migrateOverHttp(options.clickhouseUrl);
+    // Before Kafka is asked: from now on reports know that there is this journal, and that nothing is known of it.
+    if (options.journalId !== null) await tellCompleteness(teller, { ...options, journalId: options.journalId }, 0);
     return true;
   });
-  if (!topics || !reader || !tables) process.exit(0);
+  const topics =
+    tables &&
+    (await eventually(() => prepareTopics(options.kafka, settleGroup === null ? ['feed'] : ['journal', 'feed'], { names: topicNames })));
+  const reader = topics && (await eventually(() => CommittedReader.open(client, config)));
+  const group = reader && settleGroup !== null ? await eventually(() => openGroup(client, options, settleGroup)) : null;
+  if (!topics || !reader) process.exit(0);
   const feed = named(topics, 'feed');
   const source = new WatchedSource(
     new KafkaFeedSource({
@@ -134,30 +138,32 @@ async function main(options: LoaderProcessOptions): Promise<void> {
   );
   const sink = new ClickHouseSink(() => connectTo(options.clickhouseUrl), insertOverHttp);
   const journal = group ? named(topics, 'journal').name : null;
-  milestones = new Milestones(
-    {
-      journalEnds: journal === null ? null : () => endsOf(reader, journal),
-      settled: async () => (group && journal !== null ? settledOf(group, journal, await reader.partitionsOf(journal)) : new Map()),
-      feedEnds: () => endsOf(reader, feed.name),
-      loaded: () => source.loaded,
-    },
-    (instant) => send({ type: 'reached', instant }),
-  );
-  const teller = connectTo(options.clickhouseUrl);
-  void lookOut(milestones, (instant) => tellCompleteness(teller, instant));
+  const journalId = group ? named(topics, 'journal').id : options.journalId;
+  milestones = new Milestones({
+    journalEnds: journal === null ? null : () => endsOf(reader, journal),
+    settled: async () => (group && journal !== null ? settledOf(group, journal, await reader.partitionsOf(journal)) : new Map()),
+    feedEnds: () => endsOf(reader, feed.name),
+    loaded: () => source.loaded,
+  });
+  if (journalId !== null) void lookOut(milestones, (instant) => tellCompleteness(teller, { ...options, journalId }, instant));
   await new Loader(source, sink, { onStatus: tell, failures: status.failures }).run(stopping.signal);
   if (stopping.signal.aborted) process.exit(0);
 }
 
 /** @param share Tells the processes that report. */
 async function lookOut(of: Milestones, share: (instant: number) => Promise<void>): Promise<void> {
-  let told = 0;
+  let told = -1;
+  let toldAt = 0;
   while (!stopping.signal.aborted) {
     try {
       await of.look();
       const { reachedInstant } = of;
-      if (reachedInstant > told) await share(reachedInstant);
-      told = reachedInstant;
+      // Now and then without news: a journal that was retired while its machine was away is known again.
+      if (reachedInstant > told || performance.now() - toldAt > TELL_AGAIN_MS) {
+        await share(reachedInstant);
+        told = reachedInstant;
+        toldAt = performance.now();
+      }
     } catch (error) {
       send({ type: 'log', message: `how complete the figures are cannot be told: ${(error as Error).message}` });
     }

@@ -33,7 +33,7 @@ export class Milestones {
   /** While a question is out, no other is asked: each holds a thread of the client's for as long as the brokers are silent. */
   #adding = false;
 
-  constructor(sources: MilestoneSources, onReached: (instant: number) => void) {
+  constructor(sources: MilestoneSources, onReached: (instant: number) => void = () => {}) {
     this.#sources = sources;
     this.#onReached = onReached;
   }

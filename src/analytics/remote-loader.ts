@@ -1,6 +1,5 @@
-/** The service's side of the loading process, and what it knows of how complete the figures are. */
+/** The service's side of the loading process. */
 import { KeptProcess } from '../kept-process.ts';
-import type { Completeness } from '../query/analytics-port.ts';
 import type { FromLoader, LoaderProcessOptions, ToLoader } from './loader-messages.ts';
 import type { LoaderStatus } from './loader.ts';
 
@@ -21,7 +20,6 @@ export class RemoteLoader {
   readonly #process: KeptProcess<ToLoader, FromLoader>;
   readonly #timer: NodeJS.Timeout;
   readonly #certain: () => number | null;
-  #complete = 0;
   #status: LoaderStatus | null = null;
 
   constructor({ options, certain, log }: RemoteLoaderDeps) {
@@ -49,16 +47,14 @@ export class RemoteLoader {
     return this.#process.restarts;
   }
 
-  readonly completeUntil = async (): Promise<Completeness> => {
+  /** What keeps the figures back, as far as loading does; null: nothing. */
+  get behind(): string | null {
     const { status } = this;
-    if (!status)
-      return { instant: this.#complete, reason: 'Loading has not begun yet; where that lasts, the log of the service says why.' };
+    if (!status) return 'Loading has not begun yet; where that lasts, the log of the service says why.';
     const { lastError, lagRows } = status;
-    if (lastError !== null) return { instant: this.#complete, reason: 'Loading is held up; the log of the service says by what.' };
-    return lagRows !== null && lagRows > 0
-      ? { instant: this.#complete, reason: `${lagRows} records of the feed wait to be loaded.` }
-      : { instant: this.#complete };
-  };
+    if (lastError !== null) return 'Loading is held up; the log of the service says by what.';
+    return lagRows !== null && lagRows > 0 ? `${lagRows} records of the feed wait to be loaded.` : null;
+  }
 
   async stop(): Promise<void> {
     clearInterval(this.#timer);
@@ -73,7 +69,6 @@ export class RemoteLoader {
 
   #hear(message: FromLoader, log: (message: string) => void): void {
     if (message.type === 'status') this.#status = message.status;
-    else if (message.type === 'log') log(message.message);
-    else this.#complete = Math.max(this.#complete, message.instant);
+    else log(message.message);
   }
 }

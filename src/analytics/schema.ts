@@ -7,7 +7,9 @@ import { PLAY_ROW_COLUMNS } from '../domain/play-row.ts';
 
 export const PLAYS = 'playproof.plays';
 export const POSITIONS = 'playproof.positions';
-export const COMPLETENESS = 'playproof.completeness';
+export const JOURNALS = 'playproof.journals';
+/** Of earlier versions: one instant for all journals, which another box's backlog made untrue. */
+const COMPLETENESS = 'playproof.completeness';
 const MIGRATIONS_TABLE = 'playproof.migrations';
 
 /** A loaded row: the play's own bytes, then where it stood in the feed. */
@@ -43,6 +45,13 @@ const MIGRATIONS: readonly (readonly string[])[] = [
   ],
   // Every log received before `instant` (milliseconds since 1970) is in. All rows have the same key, and the newest stands.
   [`CREATE TABLE IF NOT EXISTS ${COMPLETENESS} (instant UInt64) ENGINE = ReplacingMergeTree(instant) ORDER BY tuple() SETTINGS ${DURABLE}`],
+  // Of each journal the same; the row with the latest instant stands. A retired journal has no row.
+  [
+    `CREATE TABLE IF NOT EXISTS ${JOURNALS} (journal_id String, instance String, instant UInt64)
+     ENGINE = ReplacingMergeTree(instant) ORDER BY journal_id
+     SETTINGS ${DURABLE}`,
+    `DROP TABLE IF EXISTS ${COMPLETENESS}`,
+  ],
 ];
 
 /** @throws Error with a sentence when a newer Playproof wrote the tables. */

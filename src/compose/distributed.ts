@@ -16,6 +16,7 @@ import { Directory } from '../console/directory.ts';
 import { consolePlugins } from '../console/plugins.ts';
 import { Counters } from '../counters.ts';
 import type { JournalState } from '../journal/journal-state.ts';
+import type { Completeness } from '../query/analytics-port.ts';
 import { FeedSignal } from '../query/feed-signal.ts';
 import { listRoutes } from '../query/list-routes.ts';
 import { playRoutes } from '../query/play-routes.ts';
@@ -40,6 +41,13 @@ import { ViewWatch } from './view-watch.ts';
 export const SETTLE_GROUP = 'playproof-settle';
 const EVIDENCE_KEY_AGE_MS = 5_000;
 
+/** The journal of an edge box. */
+export interface OwnJournal {
+  readonly journalId: string;
+  /** Its read position was lost when it was looked at last. */
+  readonly positionLost: boolean;
+}
+
 export interface DistributedParts {
   readonly engines: EngineSettings;
   readonly settleSource: SettleOptions['source'];
@@ -50,11 +58,8 @@ export interface DistributedParts {
   readonly refuses: string;
   /** Records that wait to be settled, where this process counts them itself; null: its settler knows, as far as one can. */
   readonly unsettled: (counters: Counters) => number | null;
-  /**
-   * Whether the journal's read position was lost when it was looked at last; asked once the journal is open. Absent where the journal is
-   * not of this process alone: then others settle what it takes.
-   */
-  readonly positionLost?: () => boolean;
+  /** Asked once the journal is open. Absent where the journal is not of this process alone: then others settle what it takes. */
+  readonly ownJournal?: () => OwnJournal;
   /** See RemoteLoader. */
   readonly certain: (dispatcher: Dispatcher | null, counters: Counters) => number | null;
   /** What this node knows of logs that were acknowledged and are not settled yet. */
@@ -76,7 +81,8 @@ export async function composeDistributed(surroundings: Surroundings, parts: Dist
   const feedSignal = new FeedSignal();
   const sendTimes = new SendTimes();
   const dispatcher = roles.has('accept') ? await startAccepting(surroundings, counters, feedSignal) : null;
-  const standing = dispatcher && parts.positionLost ? new EdgeStanding(parts.positionLost(), (why) => dispatcher.refuse(why)) : null;
+  const own = (dispatcher && parts.ownJournal?.()) ?? null;
+  const standing = dispatcher && own ? new EdgeStanding(own.positionLost, (why) => dispatcher.refuse(why)) : null;
   const settler = roles.has('settle') ? startSettler(surroundings, parts, counters, { dispatcher, standing }) : null;
   const loader = roles.has('analytics')
     ? new RemoteLoader({
@@ -85,6 +91,8 @@ export async function composeDistributed(surroundings: Surroundings, parts: Dist
           clickhouseUrl: engines.clickhouseUrl,
           settleGroup: parts.settleGroup,
           skip: engines.analyticsSkip,
+          journalId: own?.journalId ?? null,
+          instance: config.instance,
         },
         certain: () => parts.certain(dispatcher, counters),
         log: (message) => logger.warn({ part: 'analytics' }, message),
@@ -202,7 +210,6 @@ function show(counters: Counters, tells: boolean, { owners, duplicates, conflict
   if (backlog !== null && !tells) counters.set('settled', Math.max(counters.get('settled'), counters.get('end') - backlog));
 }
 
-/** Where another process loads, it tells through analytics how complete the figures are. */
 function openQuery(
   { logger }: Surroundings,
   engines: EngineSettings,
@@ -213,7 +220,10 @@ function openQuery(
   }: { readonly feedSignal: FeedSignal; readonly loader: RemoteLoader | null; readonly waiting: WaitingLogs | null },
 ) {
   const analytics = new HttpAnalytics(engines.clickhouseUrl, (fault) => logger.warn({ part: 'analytics', fault }, 'a query failed'));
-  const completeUntil = loader?.completeUntil ?? (() => sharedCompleteness(analytics, Date.now));
+  const completeUntil = async (): Promise<Completeness> => {
+    const { instant, reason = loader?.behind } = await sharedCompleteness(analytics, Date.now);
+    return reason ? { instant, reason } : { instant };
+  };
   const archive = new MongoReader(engines.mongodbUrl, waiting ? { waiting: (logId, scope) => waiting.has(logId, scope) } : {});
   const view = new MongoRegistryView(engines.mongodbUrl);
   const publicKey = async (deviceId: string, keyId: string): Promise<string | null> => {

@@ -5,6 +5,7 @@ import { assertNotMoved } from '../copy/moved-mark.ts';
 import { DataDirLock } from '../data-dir.ts';
 import { JOURNAL_STATES } from '../journal/journal-state.ts';
 import { DATABASE_FILE } from '../journal/sqlite-journal.ts';
+import { journalIdOf } from '../journal/sqlite-schema.ts';
 import { KeptLog } from '../journal/sqlite-kept-log.ts';
 import { positionIsNotedLost } from '../settle/edge-settle-log.ts';
 import { composeDistributed } from './distributed.ts';
@@ -25,10 +26,11 @@ export const composeEdge: Compose = async (surroundings) => {
     refuses: 'the disk is full',
     // The settler's own word is missing just when it matters: while Kafka is away, or its position is lost.
     unsettled: (counters) => Math.max(0, counters.get('end') - counters.get('settled')),
-    positionLost: () => positionIsNotedLost(file),
+    ownJournal: () => ({ journalId: journalIdOf(file), positionLost: positionIsNotedLost(file) }),
     // Only when nothing waits: then whatever was received before now, and is not in flight, is in the feed.
     certain: (dispatcher, counters) => {
-      const oldest = dispatcher?.oldestReceivedAt ?? Date.now();
+      if (!dispatcher) return null;
+      const oldest = dispatcher.oldestReceivedAt ?? Date.now();
       return counters.get('settled') >= counters.get('end') ? oldest : null;
     },
   });

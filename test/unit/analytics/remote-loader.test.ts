@@ -8,7 +8,14 @@ test('a loading process that ends as soon as it starts, again and again, is at n
   const told: string[] = [];
   const loader = new RemoteLoader({
     // As where the Kafka client is missing: it does not come as far as Kafka.
-    options: { kafka: null as unknown as KafkaSettings, clickhouseUrl: 'http://127.0.0.1:1', settleGroup: null, skip: [] },
+    options: {
+      kafka: null as unknown as KafkaSettings,
+      clickhouseUrl: 'http://127.0.0.1:1',
+      settleGroup: null,
+      skip: [],
+      journalId: null,
+      instance: 'i',
+    },
     certain: () => null,
     log: (message) => told.push(message),
   });
@@ -17,7 +24,7 @@ test('a loading process that ends as soon as it starts, again and again, is at n
     const { ok, checks } = readiness({ accept: null, settler: null, loader, query: null });
     expect(ok).toBe(false);
     details.add(checks['analytics']?.detail);
-    expect((await loader.completeUntil()).reason).toMatch(/^Loading/);
+    expect(loader.behind).toMatch(/^Loading/);
     await sleep(5);
   }
   await loader.stop();
