@@ -51,8 +51,6 @@ interface Single {
 
 /** The writer, wherever it runs. */
 interface WriterHandle {
-  /** Only where it runs in this thread. */
-  readonly acknowledged: ((logId: Uint8Array) => boolean) | null;
   tell(order: WriterOrder): void;
   terminate(): Promise<void>;
 }
@@ -61,7 +59,7 @@ interface WriterHandle {
 function inThisThread(data: WriterData, hear: (message: Answers | WriterNote) => void): WriterHandle {
   const writer = new Writer(data, hear);
   void writer.start();
-  return { acknowledged: (logId) => writer.acknowledged(logId), tell: (order) => writer.tell(order), terminate: async () => {} };
+  return { tell: (order) => writer.tell(order), terminate: async () => {} };
 }
 
 export interface DispatcherEvents {
@@ -187,12 +185,6 @@ export class Dispatcher {
     });
   }
 
-  /** Whether a log under this id (sixteen bytes) was acknowledged lately. Only on the profile cluster, where the writer is in this thread. */
-  acknowledged(logId: Uint8Array): boolean {
-    if (!this.#writer.acknowledged) throw new Error('the writer is in another thread; ask its journal');
-    return this.#writer.acknowledged(logId);
-  }
-
   /** Hands an order to the writer. */
   tell(order: WriterOrder): void {
     this.#writer.tell(order);
@@ -220,7 +212,7 @@ export class Dispatcher {
     worker.on('message', hear);
     worker.once('exit', () => this.#writerClosed.resolve());
     this.#watch(worker, 'writer', events);
-    return { acknowledged: null, tell: (order) => worker.postMessage(order), terminate: async () => void (await worker.terminate()) };
+    return { tell: (order) => worker.postMessage(order), terminate: async () => void (await worker.terminate()) };
   }
 
   #sendSingles(): void {

@@ -24,9 +24,6 @@ interface Segment {
   newest: number;
 }
 
-/** Of an id that is looked up without its content. */
-const HASH_OFFSET = 16;
-const CONTENT_BYTES = 12;
 const WORDS = 4;
 const FLAG_BITS = 3;
 const INSTANTS = 2 ** (32 - FLAG_BITS);
@@ -70,13 +67,6 @@ export class SeenWindow {
       };
     }
     return null;
-  }
-
-  /** @param logId Sixteen bytes. */
-  has(logId: Uint8Array): boolean {
-    const withoutContent = new Uint8Array(HASH_OFFSET + CONTENT_BYTES);
-    withoutContent.set(logId);
-    return this.find(withoutContent, 0, HASH_OFFSET) !== null;
   }
 
   /**

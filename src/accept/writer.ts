@@ -93,11 +93,6 @@ export class Writer {
     else this.#engines?.told(order);
   }
 
-  /** @param logId Sixteen bytes. */
-  acknowledged(logId: Uint8Array): boolean {
-    return this.#seen.has(logId);
-  }
-
   #recorderOn(engines: WriterEngines): Recorder {
     const { journal, settled } = engines;
     const tell = seldom((error) => this.#note({ type: 'log', level: 'warn', message: messageOf(error) }));

@@ -22,32 +22,39 @@ import { within } from './shown.ts';
 
 export interface MongoReaderOptions extends MongoOptions {
   /**
-   * Whether a play within the scope was acknowledged under this log_id and may not be settled yet, where this node knows of one;
-   * MongoDB sees only what is settled. Without it, such a play is not found.
+   * Whether a play within the scope was, or may have been, acknowledged under this log_id and is not settled yet: MongoDB sees only what is
+   * settled. Without it, such a play is not found.
    */
   readonly waiting?: (logId: string, scope: Scope) => Promise<boolean>;
 }
 
 export class MongoReader implements PlayArchive {
   readonly #connection: MongoConnection;
-  readonly #waiting: (logId: string, scope: Scope) => Promise<boolean>;
+  readonly #waiting: ((logId: string, scope: Scope) => Promise<boolean>) | null;
 
   /** @throws Error with a sentence when `url` is no connection string. */
-  constructor(url: string, { waiting = async () => false, ...options }: MongoReaderOptions = {}) {
+  constructor(url: string, { waiting, ...options }: MongoReaderOptions = {}) {
     this.#connection = new MongoConnection(url, options);
-    this.#waiting = waiting;
+    this.#waiting = waiting ?? null;
   }
 
   async play(logId: string, scope: Scope): Promise<FoundPlay | 'unsettled' | null> {
+    const found = await this.#archived(logId, scope);
+    if (found || !this.#waiting) return found;
+    // Asked for a play of others too, which is archived: how long the answer takes, and what it is, must not tell that there is one.
+    if (await this.#waiting(logId, scope)) return 'unsettled';
+    return this.#archived(logId, scope);
+  }
+
+  async #archived(logId: string, scope: Scope): Promise<FoundPlay | null> {
     const id = new Uint8Array(16);
     writeUuid(id, 0, logId);
     const found = await this.#read(async (db) => {
       const document = await archiveOf(db).findOne({ _id: uuidBinary(id) });
       return document && { position: document.position, play: readPlayRecord(document.record.buffer) };
     });
-    if (!found) return (await this.#waiting(logId, scope)) ? 'unsettled' : null;
+    if (!found || !within(found.play, scope)) return null;
     const { play, position } = found;
-    if (!within(play, scope)) return null;
     // The place in the topic is the broker's to give; the record there carries this position in its header.
     return { play, positions: { journal: position, feed: `playback-logs?journal_position=${position}` } };
   }

@@ -62,8 +62,8 @@ export interface DistributedParts {
   readonly ownJournal?: () => OwnJournal;
   /** See RemoteLoader. */
   readonly certain: (dispatcher: Dispatcher | null, counters: Counters) => number | null;
-  /** What this node knows of logs that were acknowledged and are not settled yet. */
-  readonly waiting: (dispatcher: Dispatcher, counters: Counters) => WaitingLogs;
+  /** What this node knows of logs that were acknowledged and are not settled yet; asked once the journal is open. Null: nothing. */
+  readonly waiting: (counters: Counters) => WaitingLogs | null;
 }
 
 /** Engines that are away do not stop the start: each part tries again until they are there, and says so meanwhile. */
@@ -125,7 +125,7 @@ export async function composeDistributed(surroundings: Surroundings, parts: Dist
       loader,
       query: query && query.watch,
     });
-  const waiting = dispatcher && roles.has('query') ? parts.waiting(dispatcher, counters) : null;
+  const waiting = roles.has('query') ? parts.waiting(counters) : null;
   const query = roles.has('query') ? openQuery(surroundings, engines, { feedSignal, loader, waiting }) : null;
   const directory = new Directory(registry);
   const plugins: FastifyPluginAsync[] = [registryRoutes({ registry: directory.watched(registry) })];

@@ -21,7 +21,7 @@ export const composeEdge: Compose = async (surroundings) => {
     engines: config.engines,
     settleSource: { kind: 'edge', file },
     settleGroup: null,
-    waiting: (_dispatcher, counters) => new EdgeWaiting(file, () => counters.get('settled')),
+    waiting: (counters) => (config.roles.has('accept') ? new EdgeWaiting(file, () => counters.get('settled')) : null),
     journal: (counters) => JOURNAL_STATES[counters.get('journal')] ?? 'closed',
     refuses: 'the disk is full',
     // The settler's own word is missing just when it matters: while Kafka is away, or its position is lost.

@@ -87,7 +87,7 @@ export interface QuarantineGroups {
  * they cannot be asked, `internal` when what is asked for is damaged.
  */
 export interface PlayArchive {
-  /** 'unsettled': acknowledged, and its owner is not decided yet. Null: not here, or not within the scope. */
+  /** 'unsettled': acknowledged, or nobody can say yet that it is not, and its owner is not decided. Null: not here, or not within the scope. */
   play(logId: string, scope: Scope): Promise<FoundPlay | 'unsettled' | null>;
   /** Plays of the feed behind position `after`, at most `limit`, in the order of the feed. */
   feed(after: number, limit: number, scope: Scope): Promise<FeedPage>;

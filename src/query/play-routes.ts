@@ -111,7 +111,11 @@ export function playRoutes({ archive, feedSignal, publicKey }: PlayRoutesDeps): 
       async (request) => {
         const logId = request.params.log_id.toLowerCase();
         const found = await archive.play(logId, scopeOf(request.identity));
-        if (found === 'unsettled') throw new Problem('not_settled', 'The log is acknowledged; ask for its evidence again in a moment.');
+        if (found === 'unsettled')
+          throw new Problem(
+            'not_settled',
+            'There are logs that are acknowledged and not settled yet, and this may be one; ask again in a moment.',
+          );
         if (!found) throw new Problem('not_found', 'No play with this log_id is here for you.');
         const key = await publicKey(found.play.deviceId, found.play.keyId);
         if (key === null)

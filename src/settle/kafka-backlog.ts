@@ -1,6 +1,7 @@
-/** What waits in the journal on Kafka, as a node asks that accepts and does not settle. */
+/** What waits in the journal on Kafka, as a node asks that does not settle. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Backlog } from '../archive/settled-or-waiting.ts';
+import type { SettledSoFar } from '../archive/waiting-logs.ts';
 import { settled } from '../kafka/client.ts';
 import type {
   ClusterMetadata,
@@ -37,7 +38,7 @@ const SAME_ANSWER_MS = 1_000;
  * An instant is settled when the settlers' committed offsets lie behind every record that brokers stamped before it. Records are
  * stamped as they are appended, so a later question never undoes that.
  */
-export class KafkaBacklog implements Backlog {
+export class KafkaBacklog implements Backlog, SettledSoFar {
   readonly #options: KafkaBacklogOptions;
   readonly #now: () => number;
   #consumer: KafkaConsumer | null = null;
@@ -45,6 +46,8 @@ export class KafkaBacklog implements Backlog {
   #settledUntil = Number.NEGATIVE_INFINITY;
   #unsettled = { since: Number.POSITIVE_INFINITY, until: 0 };
   #tail: Promise<unknown> = Promise.resolve();
+  /** Has not begun to ask yet: whoever comes now is answered by it too. */
+  #coming: Promise<boolean> | null = null;
 
   constructor(options: KafkaBacklogOptions) {
     this.#options = options;
@@ -54,6 +57,17 @@ export class KafkaBacklog implements Backlog {
   isSettled(endedAt: number): boolean | Promise<boolean> {
     const instant = endedAt + this.#options.maxAgeMs + LATE_MS;
     return this.#known(instant) ?? this.#next(instant);
+  }
+
+  upToNow(): Promise<boolean> {
+    if (this.#coming) return this.#coming;
+    const answer = this.#tail.then(() => {
+      this.#coming = null;
+      return this.#known(Number.POSITIVE_INFINITY) ?? this.#ask(Number.POSITIVE_INFINITY);
+    });
+    this.#coming = answer;
+    this.#tail = answer.catch(() => {});
+    return answer;
   }
 
   close(): void {

@@ -1,4 +1,5 @@
 /** Logs that are acknowledged and not settled yet: nobody says of one that it is not there for good, or too old. */
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { formatInstant } from '../../src/domain/timestamp.ts';
@@ -27,8 +28,8 @@ afterEach(({ task }) => {
   if (task.result?.state === 'fail') console.log(installation.output());
 });
 
-async function evidence(service: Service, logId: string): Promise<string> {
-  const { status, json } = await call(service, `/api/v1/playback-logs/${logId}`);
+async function evidence(service: Service, logId: string, token?: string): Promise<string> {
+  const { status, json } = await call(service, `/api/v1/playback-logs/${logId}`, token === undefined ? {} : { token });
   return status === 200 ? 'there' : `${status} ${json.code} ${json.retryable}`;
 }
 
@@ -37,26 +38,45 @@ async function sent(service: Service, body: string): Promise<string> {
   return `${status} ${json.outcome ?? json.code}`;
 }
 
+/** Of somebody who owns no store of this world. */
+async function supplierToken(service: Service): Promise<string> {
+  const args = ['token', 'create', '--role', 'supplier', '--supplier', randomUUID()];
+  const { code, stdout, stderr } = await service.run(args, installation.environment('token', 'query'));
+  if (code !== 0) throw new Error(stderr);
+  return stdout.trim();
+}
+
 function endedBefore(ms: number): { started_at: string; ended_at: string } {
   const endedAt = Date.now() - ms;
   return { started_at: formatInstant(endedAt - 15_000), ended_at: formatInstant(endedAt) };
 }
 
-test('cluster: the node that acknowledged says `not_settled`; no node says `too_old` of a log that waits in the journal', {
+test('cluster: while logs wait, no node says of one that it is not there, or `too_old`; nor to whom it does not concern more than that', {
   timeout: TEST_MS,
 }, async () => {
   const [first, second] = await Promise.all([
     installation.run('accept-1', 'accept,query', SHORT_AGE),
-    installation.run('accept-2', 'accept,query', SHORT_AGE),
+    installation.run('accept-2', 'accept', SHORT_AGE),
   ]);
+  const reader = await installation.run('query-1', 'query', SHORT_AGE);
   await importWorld(first, world);
+  // Nothing was acknowledged yet, so it is certain.
+  expect(await evidence(reader, play(world).logId)).toBe('404 not_found false');
+  const settlerBefore = await installation.run('settle-1', 'settle', SHORT_AGE);
+  const archived = play(world);
+  expect(await sent(first, archived.body)).toBe('202 accepted');
+  while ((await evidence(reader, archived.logId)) !== 'there') await sleep(100);
+  expect(await evidence(reader, play(world).logId)).toBe('404 not_found false');
+  await settlerBefore.stop();
+  const stranger = await supplierToken(first);
+  expect(await evidence(reader, archived.logId, stranger)).toBe('404 not_found false');
   const times = endedBefore(MAX_AGE_MS - 20_000);
   const log = play(world, {}, times);
   expect(await sent(first, log.body)).toBe('202 accepted');
-  expect(await evidence(first, log.logId)).toBe('404 not_settled true');
-  // The other one knows nothing of it: there is no such play, as far as it can see.
-  expect(await evidence(second, log.logId)).toBe('404 not_found false');
-  expect(await evidence(first, play(world).logId)).toBe('404 not_found false');
+  for (const node of [first, reader]) expect(await evidence(node, log.logId)).toBe('404 not_settled true');
+  // It may be any log. A play of others that is archived is answered like one that nobody ever sent.
+  for (const { logId } of [log, archived, play(world)]) expect(await evidence(reader, logId, stranger)).toBe('404 not_settled true');
+  expect(await evidence(reader, archived.logId)).toBe('there');
   while (Date.now() < Date.parse(times.ended_at) + MAX_AGE_MS + 100) await sleep(100);
   // Its answer was lost, so the device sends it again, to the other node.
   expect(await sent(second, log.body)).toBe('503 unavailable');
@@ -64,9 +84,10 @@ test('cluster: the node that acknowledged says `not_settled`; no node says `too_
   expect(await sent(second, never.body)).toBe('503 unavailable');
   const settler = await installation.run('settle-1', 'settle', SHORT_AGE);
   while ((await evidence(first, log.logId)) !== 'there') await sleep(100);
+  for (const { logId } of [archived, play(world)]) expect(await evidence(reader, logId, stranger)).toBe('404 not_found false');
   expect(await sent(second, log.body)).toBe('200 duplicate');
   expect(await sent(second, never.body)).toBe('422 too_old');
-  await Promise.all([first.stop(), second.stop(), settler.stop()]);
+  await Promise.all([first.stop(), second.stop(), reader.stop(), settler.stop()]);
 });
 
 test('edge: a log in the journal of the box is `not_settled`, then it is there', { timeout: TEST_MS }, async () => {

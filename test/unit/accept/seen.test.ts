@@ -14,13 +14,6 @@ function bytesOf(id: number, content: number): Buffer {
 }
 
 describe('the window of logs seen', () => {
-  it('knows an id without its content', () => {
-    const seen = new SeenWindow(1_000);
-    seen.add(bytesOf(1, 7), 0, 16, 0, WALL, 0);
-    expect(seen.has(bytesOf(1, 0).subarray(0, 16))).toBe(true);
-    expect(seen.has(bytesOf(2, 7).subarray(0, 16))).toBe(false);
-  });
-
   it('knows what a map knows, for as long as it promised, whatever the wall clock does', () => {
     const step = fc.record({
       id: fc.nat(40),
