@@ -2,7 +2,7 @@
  * Hostile HTTP: schemathesis makes requests from `/openapi.json`, sound ones and broken ones, against the real service with plays in it; once
  * for each kind of caller. What is answered must be documented: status, content type, headers, shape, and never a 5xx.
  *
- * The same seed makes the same requests, but for ids that the service gives. Ends with 1 on any finding.
+ * The same seed makes the same requests, but for ids that the service gives. Says at the end how many there were. Ends with 1 on any finding.
  */
 import { spawn } from 'node:child_process';
 import path from 'node:path';
@@ -20,14 +20,14 @@ Requests made from /openapi.json by schemathesis, against a service of its own. 
 
   --seed N       the same seed makes the same requests (1)
   --examples N   random examples for each operation, beside the systematic ones (10)
-  --as LIST      of admin, advertiser, nobody; by commas (all)
+  --as LIST      of admin, operator, supplier, advertiser, nobody; by commas (all)
   --help         this text`;
 
-const CALLERS = ['admin', 'advertiser', 'nobody'] as const;
+const CALLERS = ['admin', 'operator', 'supplier', 'advertiser', 'nobody'] as const;
 type Caller = (typeof CALLERS)[number];
 
-/** Of one run of schemathesis; past it the run is a finding, so that it is never cut short in silence. */
-const RUN_TIMEOUT_MS = 120_000;
+/** Of one run of schemathesis, also on a busy machine; past it the run is a finding, so that it is never cut short in silence. */
+const RUN_TIMEOUT_MS = 600_000;
 
 /** Whatever is in the document must be answered as it says; a request that breaks it must be refused; a missing token must matter. */
 const CHECKS = [
@@ -63,7 +63,12 @@ async function fill(service: Service, world: World): Promise<void> {
 async function tokenOf(caller: Caller, service: Service, world: World): Promise<string | null> {
   if (caller === 'nobody') return null;
   if (caller === 'admin') return ADMIN_TOKEN;
-  return service.command('token', 'create', '--role', 'advertiser', '--advertiser', world.campaigns[0].advertiserId);
+  const whose = {
+    operator: [],
+    supplier: ['--supplier', world.stores[0].supplierId],
+    advertiser: ['--advertiser', world.campaigns[0].advertiserId],
+  }[caller];
+  return service.command('token', 'create', '--role', caller, ...whose);
 }
 
 /** Each import is read by a thread of its own: the hundreds of systematic cases of its large schema would take all the time. */
@@ -76,14 +81,22 @@ const ROUNDS = [
 const OPTIONS =
   '--generation-database none --request-timeout 40 --continue-on-failure --no-shrink --no-color --warnings off --suppress-health-check all';
 
-/** @returns whether nothing was found */
+interface Found {
+  readonly sound: boolean;
+  readonly cases: number;
+}
+
+/** As schemathesis counts them in its summary. */
+const CASES = /^Test cases:\n\s*(\d+) generated/m;
+
+/** Its output is passed on. A run that made no cases shows nothing, and is a finding. */
 function schemathesis(
   commands: string,
   service: Service,
   token: string | null,
   round: readonly string[],
   { seed, examples }: Options,
-): Promise<boolean> {
+): Promise<Found> {
   const args = [
     'run',
     `${service.url}/openapi.json`,
@@ -98,34 +111,42 @@ function schemathesis(
     CHECKS.join(','),
   ];
   return new Promise((resolve, reject) => {
-    const child = spawn(path.join(commands, 'schemathesis'), args, { cwd: service.dataDir, stdio: ['ignore', 'inherit', 'inherit'] });
+    const child = spawn(path.join(commands, 'schemathesis'), args, { cwd: service.dataDir, stdio: ['ignore', 'pipe', 'inherit'] });
+    let output = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+      process.stdout.write(chunk);
+    });
     const timer = setTimeout(() => {
       say(`not done within ${RUN_TIMEOUT_MS / 1000} s: use fewer --examples`);
       child.kill('SIGKILL');
     }, RUN_TIMEOUT_MS);
     child.once('error', reject);
-    child.once('exit', (code) => {
+    child.once('close', (code) => {
       clearTimeout(timer);
-      resolve(code === 0);
+      const cases = Number(CASES.exec(output)?.[1] ?? 0);
+      resolve({ sound: code === 0 && cases > 0, cases });
     });
   });
 }
 
-async function fuzz(options: Options): Promise<boolean> {
+async function fuzz(options: Options): Promise<Found> {
   const commands = await pythonTool(SCHEMATHESIS);
   const dataDir = makeDataDir();
   const world = makeWorld();
   const service = await Service.start({ dataDir });
   let sound = true;
+  let cases = 0;
   try {
     await fill(service, world);
     for (const caller of options.callers) {
       say(`as ${caller}, seed ${options.seed}, ${options.examples} examples for each operation`);
       const token = await tokenOf(caller, service, world);
       for (const round of ROUNDS) {
-        const fine = await schemathesis(commands, service, token, round, options);
-        say(`as ${caller}: ${fine ? 'nothing found' : 'FINDINGS, see above'}`);
-        sound &&= fine;
+        const found = await schemathesis(commands, service, token, round, options);
+        say(`as ${caller}: ${found.cases} cases, ${found.sound ? 'nothing found' : 'FINDINGS, see above'}`);
+        sound &&= found.sound;
+        cases += found.cases;
       }
     }
     // What was made of it must still work: the service lives, takes a log, and has nothing to report about itself.
@@ -133,7 +154,7 @@ async function fuzz(options: Options): Promise<boolean> {
     const faults = service.output.split('\n').filter((line) => /"level":(50|60)/.test(line));
     if (health.status !== 200) say(`afterwards /health/ready answered ${health.status}: ${health.text}`);
     for (const line of faults.slice(0, 20)) say(`the service logged a fault: ${line}`);
-    return sound && health.status === 200 && faults.length === 0;
+    return { sound: sound && health.status === 200 && faults.length === 0, cases };
   } finally {
     await service.stop();
     removeDataDir(dataDir);
@@ -167,8 +188,9 @@ try {
   const options = optionsOf(process.argv.slice(2));
   if (options === null) console.log(USAGE);
   else {
-    const sound = await fuzz(options);
-    say(sound ? 'no findings' : 'there are findings');
+    const { sound, cases } = await fuzz(options);
+    const { seed, examples, callers } = options;
+    say(`seed ${seed}, --examples ${examples}, as ${callers.join(', ')}: ${cases} cases, ${sound ? 'no findings' : 'THERE ARE FINDINGS'}`);
     process.exitCode = sound ? 0 : 1;
   }
 } catch (error) {
