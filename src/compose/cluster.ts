@@ -39,7 +39,6 @@ export const composeCluster: Compose = (surroundings) => {
 async function openBacklog(kafka: KafkaSettings, maxAgeMs: number): Promise<KafkaBacklog | null> {
   const journal = (await lookAtTopics(kafka, ['journal'])).get('journal');
   if (!journal) return null;
-  const { name: topic, partitions } = journal;
   const client = await loadKafkaClient();
-  return new KafkaBacklog({ client, config: connectionConfig(kafka), topic, partitions, groupId: SETTLE_GROUP, maxAgeMs });
+  return new KafkaBacklog({ client, config: connectionConfig(kafka), topic: journal.name, groupId: SETTLE_GROUP, maxAgeMs });
 }
