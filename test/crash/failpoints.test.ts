@@ -23,7 +23,7 @@ let dataDir: string;
 let service: Service | null = null;
 
 beforeAll(() => {
-  world = makeWorld(2);
+  world = makeWorld(2, { seed: 999 });
 });
 
 afterEach(async () => {

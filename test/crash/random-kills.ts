@@ -44,7 +44,7 @@ const TELL_EVERY = 10;
 export async function randomKills({ cycles, seed, tell }: RandomKillsOptions): Promise<RandomKillsResult> {
   const random = randomFrom(seed);
   const dataDir = makeDataDir();
-  const world = makeWorld(DEVICES);
+  const world = makeWorld(DEVICES, { seed: seed + 3 });
   const load = new Load(world, seed + 1);
   const counts = { kills: 0, whileStarting: 0, analyticsKills: 0 };
   const feed = new FeedWatch();

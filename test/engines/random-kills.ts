@@ -69,7 +69,7 @@ async function harm(field: Field, random: () => number): Promise<string> {
 /** @throws Error when a process does not come back, when something is answered 500, or when it does not converge in time. */
 export async function randomKills({ kills, seed, brokers = 1, tell }: RandomKillsOptions): Promise<RandomKillsResult> {
   const random = randomFrom(seed);
-  const world = makeWorld(DEVICES);
+  const world = makeWorld(DEVICES, { seed: seed + 3 });
   const load = new Load(world, seed + 1);
   const done: Record<string, number> = {};
   const installation = await Installation.start(brokers);

@@ -19,7 +19,7 @@ beforeEach(() => {
 afterEach(() => stage.close());
 
 test('the analytics process stopped for ten seconds under load: logs are taken, its lag is told, and it converges', async () => {
-  const world = makeWorld(2);
+  const world = makeWorld(2, { seed });
   const service = await stage.start();
   await importWorld(service, world);
   await waitComplete(service, 0);

@@ -53,7 +53,7 @@ function slowClients(service: Service): { told: Told } {
 }
 
 test('2000 sockets at a byte a second are told 408 or let go, and the others are all answered', async () => {
-  const world = makeWorld(2);
+  const world = makeWorld(2, { seed });
   const service = await stage.start({ env: { PLAYPROOF_REQUEST_TIMEOUT_SECONDS: String(REQUEST_SECONDS) } });
   await importWorld(service, world);
   const slow = slowClients(service);
@@ -78,7 +78,7 @@ test('2000 sockets at a byte a second are told 408 or let go, and the others are
 });
 
 test('answers that nobody reads do not pile up, and the others are all answered', async () => {
-  const world = makeWorld(2);
+  const world = makeWorld(2, { seed });
   const service = await stage.start();
   await importWorld(service, world);
   const load = new Load(world, seed);

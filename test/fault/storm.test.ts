@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Load, randomFrom } from '../support/load.ts';
 import { differences, readFeed } from '../support/oracle.ts';
-import { importWorld, makeWorld, play } from '../support/registry.ts';
+import { idsFrom, importWorld, makeWorld, play } from '../support/registry.ts';
 import { waitUntil } from '../support/wait-until.ts';
 import { announceSeed, Stage } from './stage.ts';
 
@@ -20,11 +20,11 @@ afterEach(() => stage.close());
 
 test('one log ten thousand times, with a kill in the middle: one row everywhere', async () => {
   const random = randomFrom(seed);
-  const world = makeWorld(2);
+  const world = makeWorld(2, { seed });
   let service = await stage.start();
   await importWorld(service, world);
   const load = new Load(world, seed);
-  const log = play(world);
+  const log = play(world, {}, { log_id: idsFrom(seed + 1)() });
   let left = SENDS;
   let url: string | null = service.url;
   const sending = Array.from({ length: CONNECTIONS }, async () => {
@@ -54,11 +54,11 @@ test('one log ten thousand times, with a kill in the middle: one row everywhere'
 });
 
 test('other contents and other screens under one log_id, all at once: one stands, each other is a conflict in quarantine', async () => {
-  const world = makeWorld(3);
+  const world = makeWorld(3, { seed });
   let service = await stage.start();
   await importWorld(service, world);
   const load = new Load(world, seed);
-  const first = play(world);
+  const first = play(world, {}, { log_id: idsFrom(seed + 1)() });
   const rivals = Array.from({ length: 30 }, (_, i) =>
     play(world, { device: i % 3 }, { log_id: first.logId, status: 'PARTIAL', duration_actual: (1_000 + i) / 1_000 }),
   );

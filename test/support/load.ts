@@ -2,11 +2,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Ledger } from './ledger.ts';
 import { LogSource, randomFrom } from './log-source.ts';
-import type { World } from './registry.ts';
+import { idsFrom, type World } from './registry.ts';
 import { MAX_BATCH, Sender } from './sender.ts';
 import type { SignedLog } from './signing.ts';
 
 export { randomFrom } from './log-source.ts';
+
+/** Apart from a world that was made of the same seed. */
+const LOG_IDS = 0x1000_0000;
 
 export class Load {
   readonly ledger = new Ledger();
@@ -16,9 +19,10 @@ export class Load {
   #stopped = false;
   #running: Promise<void>[] = [];
 
+  /** @param seed Of everything that is sent, log ids too: two loads on one service need two. */
   constructor(world: World, seed: number) {
     this.#random = randomFrom(seed);
-    this.#source = new LogSource(world, this.#random);
+    this.#source = new LogSource(world, this.#random, { logId: idsFrom(seed + LOG_IDS) });
   }
 
   /** @param url Where the service listens now; null while it does not. */

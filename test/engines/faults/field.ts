@@ -26,7 +26,7 @@ export class Field {
   /** Starts the engines, and a first process that accepts and answers questions, past all proxies but Kafka's. */
   static async open(installation: Installation, seed: number): Promise<Field> {
     // So many that each half of the partitions has some, and with it each of two settlers.
-    const world = makeWorld(DEVICES);
+    const world = makeWorld(DEVICES, { seed });
     // The registry's server is the archive's, and slow on a busy machine: what is tried here is the archive.
     const env = { ...installation.mongoDirect, PLAYPROOF_REGISTRY_MAX_AGE_SECONDS: '3600' };
     const query = await installation.run('accept-1', 'accept,query', { env });

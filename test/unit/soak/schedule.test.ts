@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { seeded } from '../../../bench/load/random.ts';
 import { LogSource } from '../../support/log-source.ts';
 import { makeWorld } from '../../support/registry.ts';
+import { makeKey } from '../../support/signing.ts';
 import { readOptions } from '../../soak/options.ts';
 import { type Planned, schedule } from '../../soak/schedule.ts';
 
@@ -50,6 +51,13 @@ test('the same seed gives the same logs but for the clock', () => {
   };
   expect(kinds(5)).toEqual(kinds(5));
   expect(kinds(6)).not.toEqual(kinds(5));
+});
+
+test('the same seed gives the same screens, and so the same partitions; another seed others', () => {
+  const key = makeKey('k1');
+  const screens = (seed: number): string[] => makeWorld(3, { seed, key: () => key }).devices.map(({ deviceId }) => deviceId);
+  expect(screens(5)).toEqual(screens(5));
+  expect(screens(6)).not.toEqual(screens(5));
 });
 
 test('wrong arguments are told', () => {
