@@ -40,7 +40,8 @@ export class KeptProcess<To extends object, From> {
 
   /** Drops the message where no process runs: the next one begins anew. */
   send(message: To): void {
-    if (this.#child?.connected) this.#child.send(message);
+    // With a callback a failed send is no 'error' of the process; its 'close' follows.
+    if (this.#child?.connected) this.#child.send(message, () => {});
   }
 
   /** Says `farewell` and waits for the end, or kills after `timeoutMs`. */
@@ -49,7 +50,7 @@ export class KeptProcess<To extends object, From> {
     if (this.#retry) clearTimeout(this.#retry);
     const child = this.#child;
     if (!child) return;
-    const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+    const gone = new Promise<void>((resolve) => child.once('close', () => resolve()));
     this.send(farewell);
     const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
     await gone;
@@ -59,22 +60,32 @@ export class KeptProcess<To extends object, From> {
   #fork(): void {
     const { entry, hello, onStart, onMessage, log, name } = this.#options;
     onStart();
-    const child = fork(entry, [], { serialization: 'advanced', stdio: ['ignore', 2, 2, 'ipc'] });
     const born = performance.now();
+    let child: ChildProcess;
+    try {
+      child = fork(entry, [], { serialization: 'advanced', stdio: ['ignore', 2, 2, 'ipc'] });
+    } catch (error) {
+      this.#ended(0, (error as Error).message);
+      return;
+    }
     this.#child = child;
     child.on('message', (message) => onMessage(message as From));
     child.on('error', (error) => log(`the ${name} process: ${error.message}`));
-    child.once('exit', (code, signal) => {
-      this.#child = null;
-      if (this.#stopped) return;
-      if (performance.now() - born > WELL_AFTER_MS) this.#backOff = FIRST_BACK_OFF_MS;
-      log(`the ${name} process ended (${signal ?? `code ${code}`}); it is started again in ${this.#backOff} ms`);
-      this.#retry = setTimeout(() => {
-        this.#restarts += 1;
-        this.#fork();
-      }, this.#backOff);
-      this.#backOff = Math.min(this.#backOff * 2, MAX_BACK_OFF_MS);
-    });
-    child.send(hello);
+    // Not 'exit', which does not come where the process could not be started.
+    child.once('close', (code, signal) => this.#ended(performance.now() - born, signal ?? `code ${code}`));
+    this.send(hello);
+  }
+
+  #ended(livedMs: number, how: string): void {
+    const { log, name } = this.#options;
+    this.#child = null;
+    if (this.#stopped) return;
+    if (livedMs > WELL_AFTER_MS) this.#backOff = FIRST_BACK_OFF_MS;
+    log(`the ${name} process ended (${how}); it is started again in ${this.#backOff} ms`);
+    this.#retry = setTimeout(() => {
+      this.#restarts += 1;
+      this.#fork();
+    }, this.#backOff);
+    this.#backOff = Math.min(this.#backOff * 2, MAX_BACK_OFF_MS);
   }
 }

@@ -102,7 +102,7 @@ export class EmbeddedAnalytics implements AnalyticsQueries {
     this.#starting?.reject(new Error('analytics was stopped before it was ready'));
     const child = this.#child;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
-    const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+    const gone = new Promise<void>((resolve) => child.once('close', () => resolve()));
     this.#send({ type: 'stop' });
     const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
     await gone;
@@ -111,12 +111,18 @@ export class EmbeddedAnalytics implements AnalyticsQueries {
 
   #fork(): void {
     const { directory, feedFile, env } = this.#options;
-    const child = fork(new URL('./child.ts', import.meta.url), [JSON.stringify({ directory, feedFile } satisfies ChildOptions)], {
-      serialization: 'advanced',
-      // The service's own output stays clean: chDB writes to standard output when it is unhappy.
-      stdio: ['ignore', 2, 2, 'ipc'],
-      env: { ...process.env, UV_THREADPOOL_SIZE: THREADS, TZ: 'UTC', ...env },
-    });
+    let child: ChildProcess;
+    try {
+      child = fork(new URL('./child.ts', import.meta.url), [JSON.stringify({ directory, feedFile } satisfies ChildOptions)], {
+        serialization: 'advanced',
+        // The service's own output stays clean: chDB writes to standard output when it is unhappy.
+        stdio: ['ignore', 2, 2, 'ipc'],
+        env: { ...process.env, UV_THREADPOOL_SIZE: THREADS, TZ: 'UTC', ...env },
+      });
+    } catch (error) {
+      this.#died(0, (error as Error).message);
+      return;
+    }
     const born = performance.now();
     this.#child = child;
     child.on('message', (message) => this.#hear(message as FromChild));
