@@ -99,6 +99,8 @@ export class KafkaSettleLog implements SettleLog {
     this.#outstanding = false;
     this.#applyRebalances();
     if (this.#mustPosition) await this.#position();
+    // Still owed: the group decided anew, and what comes now would be read behind records that were never settled.
+    if (this.#mustPosition) return { records: [], token: this.#reading };
     await this.#lookAround();
     const records = this.#accept(await this.#consume(limit));
     this.#outstanding = records.length > 0;
