@@ -14,6 +14,14 @@ export interface FeedRead {
   readonly skipped: number;
 }
 
+/** A play as analytics holds it, with its place in the feed. */
+export interface LoadedPlay {
+  readonly partition: number;
+  readonly offset: number;
+  readonly logId: string;
+  readonly contentHash: string;
+}
+
 /** Something in the feed cannot be loaded and must not be skipped: loading stops until a person has looked. */
 export class FeedFault extends Error {
   override readonly name = 'FeedFault';
@@ -36,5 +44,10 @@ export interface FeedSource {
   read(from: FeedPositions, batch: RowBatch): Promise<FeedRead>;
   /** Records between `from` and the end of the feed, whether they can be read or not; an upper bound. */
   lag(from: FeedPositions): Promise<number>;
+  /**
+   * Whether the feed has this very play in its place. Only of a feed that can be put back to an earlier state, with its id, and then takes
+   * other plays.
+   */
+  has?(play: LoadedPlay): Promise<boolean>;
   close(): void;
 }

@@ -158,9 +158,22 @@ export class Loader {
         `analytics was loaded from another feed (${[...known.keys()].join(', ')}), this one is ${id}. ${this.#source.reload}`,
       );
     }
+    await this.#assertSameFeed();
     // No position at all: nothing was loaded, or a crash came before the first one. Both begin at the beginning.
     const from = next ?? new Map<number, number>();
     return { id, next: from, saved: from };
+  }
+
+  /** A feed that was put back to an earlier state and went on from there may have reached the position again, with other plays. */
+  async #assertSameFeed(): Promise<void> {
+    if (!this.#source.has) return;
+    const last = await this.#sink.lastPlay();
+    if (last === null || (await this.#source.has(last))) return;
+    throw new FeedFault(
+      `analytics has the log ${last.logId} as record ${last.offset} of the feed, and the feed has not: the data directory is older than its ` +
+        'analytics, and may have taken other logs since. Stop the service and delete the folder "analytics" in the data directory; it is loaded ' +
+        'again from the feed. See docs/operations.md, "Restoring a backup".',
+    );
   }
 
   /** Analytics that was restored from a backup meanwhile has less: a position behind what it has not would leave a hole for ever. */

@@ -1,6 +1,6 @@
 /** Where the loader writes: rows first, then the position behind them. */
 import type { ClickHouseClient } from '@clickhouse/client';
-import type { FeedPositions } from './feed-source.ts';
+import type { FeedPositions, LoadedPlay } from './feed-source.ts';
 import type { RowBatch } from './row-batch.ts';
 import { LOADED_NAMES, PLAYS, POSITIONS } from './schema.ts';
 
@@ -10,6 +10,8 @@ export type InsertBatch = (client: ClickHouseClient, table: string, names: strin
 export interface AnalyticsSink {
   /** What was loaded of each feed. */
   positions(): Promise<ReadonlyMap<string, FeedPositions>>;
+  /** The play with the largest offset; null where there is none. */
+  lastPlay(): Promise<LoadedPlay | null>;
   /** Durable when it resolves. When it rejects, any part of the batch may be there; the same rows again change nothing. */
   insert(batch: RowBatch): Promise<void>;
   /** Durable when it resolves. Only called for rows whose `insert` resolved. */
@@ -40,6 +42,17 @@ export class ClickHouseSink implements AnalyticsSink {
       feeds.set(row.feed_id, feed.set(row.feed_partition, Number(row.next)));
     }
     return feeds;
+  }
+
+  async lastPlay(): Promise<LoadedPlay | null> {
+    const result = await this.#own().query({
+      query:
+        'SELECT feed_partition AS partition, toString(feed_offset) AS offset, toString(log_id) AS logId, lower(hex(content_hash)) AS contentHash ' +
+        `FROM ${PLAYS} WHERE feed_offset = (SELECT max(feed_offset) FROM ${PLAYS}) LIMIT 1`,
+      format: 'JSONEachRow',
+    });
+    const [row] = await result.json<Omit<LoadedPlay, 'offset'> & { readonly offset: string }>();
+    return row ? { ...row, offset: Number(row.offset) } : null;
   }
 
   async insert(batch: RowBatch): Promise<void> {

@@ -3,8 +3,9 @@
  * only read. The offset is the journal's `seq`, the only partition is 0.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { type FeedPositions, FeedFault, type FeedRead, type FeedSource } from '../analytics/feed-source.ts';
+import { type FeedPositions, FeedFault, type FeedRead, type FeedSource, type LoadedPlay } from '../analytics/feed-source.ts';
 import type { RowBatch } from '../analytics/row-batch.ts';
+import { readPlayRow } from '../domain/play-row.ts';
 import { CorruptRecord, RECORD_PLAY, recordRow } from '../journal/record.ts';
 import { openForReading } from '../journal/sqlite-schema.ts';
 
@@ -49,6 +50,13 @@ export class SqliteFeedSource implements FeedSource {
       this.close();
       return Promise.reject(error);
     }
+  }
+
+  has({ offset, logId, contentHash }: LoadedPlay): Promise<boolean> {
+    const [found] = this.#open().plays.all(offset, offset, 1) as unknown as [number, Uint8Array][];
+    if (!found) return Promise.resolve(false);
+    const play = readPlayRow(rowOf(...found), 0);
+    return Promise.resolve(play.logId === logId && play.contentHash === contentHash);
   }
 
   close(): void {

@@ -155,6 +155,30 @@ describe('the analytics process', () => {
     expect(third.status().lastError).toContain('loaded from another feed');
   });
 
+  test('I3: a feed that was put back and has reached the position again with other plays is refused, and loaded whole once analytics is deleted', async () => {
+    feed.add(plays(0, 10));
+    const first = make();
+    await first.start();
+    await loadedIs(first, 10);
+    await first.stop(STOP_MS);
+    feed.db.exec('DELETE FROM journal WHERE seq > 5');
+    feed.close();
+    feed = new FeedFile(feedFile);
+    feed.add(plays(100, 108));
+
+    const second = make();
+    await second.start();
+    await waitUntil(() => second.status().stopped);
+    expect(second.status().lastError).toMatch(/as record 10 of the feed.*older than its analytics.*delete the folder "analytics"/);
+    expect(second.status().rowsLoaded).toBe(0);
+    await second.stop(STOP_MS);
+    rmSync(path.join(dir, 'analytics'), { recursive: true });
+    const third = make();
+    await third.start();
+    await loadedIs(third, 13);
+    expect(await ids(third)).toEqual([...plays(0, 5), ...plays(100, 108)].map((play) => play.logId).sort());
+  });
+
   test('more queries than can wait hear overloaded; those that wait are answered', async () => {
     const analytics = make();
     await analytics.start();

@@ -1,7 +1,7 @@
 /** What every analytics engine has to do, whatever brings the bytes there. */
 import type { ClickHouseClient } from '@clickhouse/client';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { FeedFault, type FeedPositions, type FeedRead, type FeedSource } from '../../src/analytics/feed-source.ts';
+import { FeedFault, type FeedPositions, type FeedRead, type FeedSource, type LoadedPlay } from '../../src/analytics/feed-source.ts';
 import { Loader } from '../../src/analytics/loader.ts';
 import type { RowBatch } from '../../src/analytics/row-batch.ts';
 import { migrate, PLAYS, POSITIONS } from '../../src/analytics/schema.ts';
@@ -71,6 +71,10 @@ class BreakingSink implements AnalyticsSink {
 
   positions(): Promise<ReadonlyMap<string, FeedPositions>> {
     return this.inner.positions();
+  }
+
+  lastPlay(): Promise<LoadedPlay | null> {
+    return this.inner.lastPlay();
   }
 
   insert(batch: RowBatch): Promise<void> {
@@ -250,6 +254,14 @@ export function analyticsContract(name: string, open: () => Promise<AnalyticsBac
       await command(`TRUNCATE TABLE ${POSITIONS}`);
       await loadAll(longer, sink(), 20);
       expect(await loaded()).toEqual(expected([...plays, late]));
+    });
+
+    test('tells the play that lies last in the feed', async () => {
+      expect(await sink().lastPlay()).toBeNull();
+      const plays = [playOf(3), playOf(1), playOf(2)];
+      await loadAll(new MemoryFeed('f', [plays]), sink(), 2);
+      const { logId, contentHash } = playOf(2);
+      expect(await sink().lastPlay()).toEqual({ partition: 0, offset: 2, logId, contentHash });
     });
 
     test('rows of another feed are not mixed in', async () => {

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { FeedPositions } from '../../src/analytics/feed-source.ts';
 import { Loader } from '../../src/analytics/loader.ts';
 import type { AnalyticsSink } from '../../src/analytics/sink.ts';
 import type { KafkaSettings } from '../../src/config.ts';
@@ -152,10 +153,12 @@ describe('TLS with client certificates and SASL', () => {
     await log.close();
     expect(sum).toEqual({ taken: 45, owners: 40, duplicates: 5 });
 
+    const saved = new Map<string, FeedPositions>();
     const sink: AnalyticsSink = {
-      positions: async () => new Map(),
+      positions: async () => saved,
+      lastPlay: async () => null,
       insert: async () => {},
-      savePositions: async () => {},
+      savePositions: async (feedId, next) => void saved.set(feedId, next),
       discard: async () => {},
     };
     const source = new KafkaFeedSource({ client, config, topic: topics.feed, feedId: 'secured' });

@@ -35,6 +35,7 @@ function keep(entry: URL): KeptProcess<Word, Word> {
   kept = new KeptProcess<Word, Word>({
     name: 'echo',
     entry,
+    onStart: () => {},
     hello: { word: 'hello' },
     onMessage: ({ word }) => heard.push(word),
     log: (message) => log.push(message),

@@ -41,6 +41,10 @@ class Sink implements AnalyticsSink {
     return Promise.resolve(this.loaded);
   }
 
+  lastPlay(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
   insert(): Promise<void> {
     return this.away ? Promise.reject(new Error('it is read-only')) : Promise.resolve();
   }
