@@ -18,10 +18,10 @@ import {
 import path from 'node:path';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { call } from '../support/http.ts';
-import { tellFigure } from '../support/figures.ts';
+import { tellDifferences, tellFigure } from '../support/figures.ts';
 import { Load, randomFrom } from '../support/load.ts';
 import { isAcknowledged } from '../support/ledger.ts';
-import { readFeed, waitComplete } from '../support/oracle.ts';
+import { copyDifferences, waitComplete } from '../support/oracle.ts';
 import { importWorld, makeWorld, type World } from '../support/registry.ts';
 import { ADMIN_TOKEN, type Service } from '../support/service.ts';
 import { announceSeed, scaled, Stage } from './stage.ts';
@@ -38,7 +38,7 @@ let world: World;
 let stage: Stage;
 
 beforeAll(() => {
-  world = makeWorld(2);
+  world = makeWorld(2, { seed });
 });
 
 beforeEach(() => {
@@ -130,7 +130,7 @@ async function auditOf(service: Service): Promise<string | null> {
   }
 }
 
-/** How the damage was told of; null where every acknowledged log is in the feed as it was told. */
+/** How the damage was told of; null where feed, archive and analytics hold every acknowledged log once, as it was told. */
 async function noticed(service: Service, load: Load): Promise<string | null> {
   try {
     await service.ready();
@@ -143,10 +143,8 @@ async function noticed(service: Service, load: Load): Promise<string | null> {
   const audited = await auditOf(service);
   if (audited !== null) return audited;
   if (service.ended) return `it ended: ${service.output.slice(-200)}`;
-  const { copies } = await readFeed(service);
-  const published = new Set(copies.map(({ logId, hash }) => `${logId} ${hash}`));
-  const missing = load.ledger.entries().filter((entry) => isAcknowledged(entry) && !published.has(`${entry.logId} ${entry.hash}`));
-  expect(missing.map(({ logId }) => logId)).toEqual([]);
+  await waitComplete(service);
+  expect(tellDifferences(load.ledger, await copyDifferences(service, load.ledger))).toEqual([]);
   for (const { logId } of load.ledger.entries().filter(isAcknowledged).slice(0, 50)) {
     expect((await call(service, `/api/v1/playback-logs/${logId}`)).status).toBe(200);
   }
