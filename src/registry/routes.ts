@@ -164,7 +164,7 @@ function addKind<K extends Kind, B extends TSchema>(app: FastifyInstance, regist
     },
   });
   app.delete(url, {
-    config: ADMIN,
+    config: { ...ADMIN, bodyOptional: true },
     schema: {
       tags,
       summary: `Retire ${a}`,
@@ -224,7 +224,7 @@ function addKeys(app: FastifyInstance, registry: Registry): void {
     },
   });
   app.post('/api/v1/devices/:device_id/keys/:key_id/revoke', {
-    config: ADMIN,
+    config: { ...ADMIN, bodyOptional: true },
     schema: {
       tags: ['registry'],
       summary: 'Revoke a key',

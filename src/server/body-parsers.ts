@@ -4,6 +4,13 @@ import type { IncomingMessage } from 'node:http';
 import { type Budget, charsetFault, readBody } from './body.ts';
 import { decodeUtf8, parseStrictJson } from './strict-json-body.ts';
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The route works without a body too. */
+    bodyOptional?: true;
+  }
+}
+
 /** Unless the route sets its own `bodyLimit`. */
 export const DEFAULT_BODY_BYTES = 1024 * 1024;
 export const IMPORT_BODY_BYTES = 64 * 1024 * 1024;
@@ -16,8 +23,8 @@ export function addBodyParsers(app: FastifyInstance, budget: Budget): void {
       if (fault) throw fault;
       const bytes = await readBody(stream, request.routeOptions.bodyLimit ?? DEFAULT_BODY_BYTES, budget);
       try {
-        // Clients that name a type of every request send no body all the same: as if the header were not there.
-        if (bytes.length === 0) return undefined;
+        // Some clients name a type of every request: where no body is needed, nothing is as good as none.
+        if (bytes.length === 0 && request.routeOptions.config.bodyOptional) return undefined;
         return parse(bytes);
       } finally {
         budget.give(bytes.length);

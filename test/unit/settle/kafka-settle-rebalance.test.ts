@@ -37,6 +37,14 @@ class FakeConsumer {
     done(null, undefined);
   }
 
+  isConnected(): boolean {
+    return true;
+  }
+
+  disconnect(done: Done<unknown>): void {
+    done(null, undefined);
+  }
+
   setDefaultConsumeTimeout(): void {}
   setDefaultIsTimeoutOnlyForFirstMessage(): void {}
   subscribe(): void {}
@@ -60,8 +68,9 @@ class FakeConsumer {
     );
   }
 
-  queryWatermarkOffsets(_topic: string, _partition: number, _ms: number, done: Done<{ lowOffset: number; highOffset: number }>): void {
-    done(null, { lowOffset: 0, highOffset: END });
+  /** The topic of copies is empty. */
+  queryWatermarkOffsets(topic: string, _partition: number, _ms: number, done: Done<{ lowOffset: number; highOffset: number }>): void {
+    done(null, { lowOffset: 0, highOffset: topic === 'j' ? END : 0 });
   }
 
   consume(limit: number, done: Done<KafkaMessage[]>): void {
