@@ -72,6 +72,8 @@ export class Loader {
   readonly #lookMs: number;
   /** `saved`: what analytics says that it has, or more. */
   #feed: { readonly id: string; next: FeedPositions; saved: FeedPositions } | null = null;
+  /** False after a failure: analytics may come back with less than it had, so it is asked where it is. */
+  #sure = false;
   #lookedAt = performance.now();
   #status: LoaderStatus;
 
@@ -115,7 +117,9 @@ export class Loader {
 
   /** One batch. Public for tests; `run` is the loop around it. */
   async step(): Promise<Step> {
-    const feed = (this.#feed ??= await this.#begin());
+    if (!this.#feed || !this.#sure) this.#feed = await this.#begin();
+    this.#sure = true;
+    const feed = this.#feed;
     this.#batch.clear();
     const read = await this.#source.read(feed.next, this.#batch);
     const rows = this.#batch.rows;
@@ -151,7 +155,7 @@ export class Loader {
 
   async #begin(): Promise<{ id: string; next: FeedPositions; saved: FeedPositions }> {
     const id = await this.#source.feedId();
-    const known = await this.#sink.positions();
+    const known = await this.#known();
     const next = known.get(id);
     if (!next && known.size > 0) {
       throw new FeedFault(
@@ -164,6 +168,16 @@ export class Loader {
     return { id, next: from, saved: from };
   }
 
+  /** While it cannot be asked, what waits behind the place that was loaded last is still told. */
+  async #known(): Promise<ReadonlyMap<string, FeedPositions>> {
+    try {
+      return await this.#sink.positions();
+    } catch (error) {
+      await this.#lookAtLag();
+      throw error;
+    }
+  }
+
   /** A feed that was put back to an earlier state and went on from there may have reached the position again, with other plays. */
   async #assertSameFeed(): Promise<void> {
     if (!this.#source.has) return;
@@ -171,8 +185,7 @@ export class Loader {
     if (last === null || (await this.#source.has(last))) return;
     throw new FeedFault(
       `analytics has the log ${last.logId} as record ${last.offset} of the feed, and the feed has not: the data directory is older than its ` +
-        'analytics, and may have taken other logs since. Stop the service and delete the folder "analytics" in the data directory; it is loaded ' +
-        'again from the feed. See docs/operations.md, "Restoring a backup".',
+        `analytics, and may have taken other logs since. ${this.#source.reload} See docs/operations.md, "Restoring a backup".`,
     );
   }
 
@@ -194,8 +207,7 @@ export class Loader {
     const message = error instanceof Error ? error.message : String(error);
     let told = message;
     const stopped = error instanceof FeedFault;
-    // Whatever failed, analytics may come back with less than it had. Where loading stops for good the place still tells what waits.
-    if (!stopped) this.#feed = null;
+    this.#sure = false;
     try {
       await this.#sink.discard();
     } catch (closing) {

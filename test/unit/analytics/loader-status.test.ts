@@ -35,10 +35,12 @@ class Feed implements FeedSource {
 
 class Sink implements AnalyticsSink {
   away = false;
+  /** It answers nothing at all. */
+  silent = false;
   readonly loaded = new Map<string, FeedPositions>();
 
   positions(): Promise<ReadonlyMap<string, FeedPositions>> {
-    return Promise.resolve(this.loaded);
+    return this.silent ? Promise.reject(new Error('it is away')) : Promise.resolve(this.loaded);
   }
 
   lastPlay(): Promise<null> {
@@ -46,6 +48,7 @@ class Sink implements AnalyticsSink {
   }
 
   insert(): Promise<void> {
+    if (this.silent) return Promise.reject(new Error('it is away'));
     return this.away ? Promise.reject(new Error('it is read-only')) : Promise.resolve();
   }
 
@@ -93,6 +96,20 @@ test('while every insert fails it tells what waits, and counts the failures', as
   expect(loader.status).toMatchObject({ lagRows: 5_000, rowsLoaded: 0, lastError: 'it is read-only', stopped: false });
   feed.end = 6_000;
   await waitUntil(() => loader.status.lagRows === 6_000);
+});
+
+test('while analytics answers nothing at all it goes on telling what waits', async () => {
+  feed.end = 3;
+  run();
+  await waitUntil(() => loader.status.rowsLoaded === 3);
+  sink.silent = true;
+  feed.end = 7;
+  await waitUntil(() => loader.status.lastError !== null && loader.status.lagRows === 4);
+  feed.end = 20;
+  await waitUntil(() => loader.status.lagRows === 17);
+  expect(loader.status).toMatchObject({ lastError: 'it is away', stopped: false });
+  sink.silent = false;
+  await waitUntil(() => loader.status.rowsLoaded === 20);
 });
 
 test('a read that finds nothing yet is no success while something waits', async () => {
