@@ -32,7 +32,7 @@ const ReportQuery = Type.Object({
 
 const DIMENSION_TEXT: Readonly<Partial<Record<Dimension, string>>> = {
   day: 'YYYY-MM-DD in the time zone asked for',
-  hour: 'Start of the hour, local time with its offset, so that the two 02:00 of an autumn night stay apart',
+  hour: 'Start of the hour: local time with its offset, so that the two 02:00 of an autumn night stay apart; where that is UTC, with milliseconds and Z',
   region: 'Null for stores without a region',
 };
 

@@ -39,8 +39,9 @@ function labelOf(dimension: Dimension, value: string | number, offset: number): 
   return value;
 }
 
-/** `+07:00`; UTC is `+00:00`. */
+/** `+07:00`. Where the clocks show UTC the hour is written as every other instant: with milliseconds and `Z`. */
 function offsetText(seconds: number): string {
+  if (seconds === 0) return '.000Z';
   const minutes = Math.trunc(Math.abs(seconds) / 60);
   return `${seconds < 0 ? '-' : '+'}${two(Math.trunc(minutes / 60))}:${two(minutes % 60)}`;
 }

@@ -37,7 +37,7 @@ const DAY_FORMATS = new Map(
 function local(instant: number, timeZone: string): { day: string; hour: string } {
   const parts = Object.fromEntries((DAY_FORMATS.get(timeZone)?.formatToParts(instant) ?? []).map(({ type, value }) => [type, value]));
   const day = `${parts.year}-${parts.month}-${parts.day}`;
-  const offset = (parts.timeZoneName ?? '').replace('GMT', '') || '+00:00';
+  const offset = (parts.timeZoneName ?? '').replace('GMT', '').replace('+00:00', '') || '.000Z';
   return { day, hour: `${day}T${parts.hour}:00:00${offset}` };
 }
 
