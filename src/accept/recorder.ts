@@ -5,9 +5,7 @@
 import type { SettledLogs } from '../archive/archive.ts';
 import type { Counters } from '../counters.ts';
 import { type Code, CODE_NAMES } from '../domain/codes.ts';
-import { parseTimestamp } from '../domain/timestamp.ts';
 import { failpoint } from '../failpoints.ts';
-import { conflictOf } from '../journal/conflict.ts';
 import type { Journal, JournalEntry } from '../journal/journal.ts';
 import {
   HASH_AT,
@@ -18,12 +16,11 @@ import {
   RECORD_REFUSAL,
   readRefusalRecord,
   recordLogId,
-  refusalRecord,
 } from '../journal/record.ts';
 import { Problem } from '../server/problem.ts';
-import { duplicateAnswer, type FirstVerdict, refusalAnswer, statusOfFlags } from './answers.ts';
+import { duplicateAnswer, type FirstVerdict, refusalAnswer } from './answers.ts';
 import type { Allowance } from './allowance.ts';
-import { type Answered, AnswerWriter, type Result } from './answer-writer.ts';
+import { type Answered, AnswerWriter } from './answer-writer.ts';
 import {
   LAST_WORD,
   BILLABLE,
@@ -39,12 +36,8 @@ import {
   RECORD_AT,
   RECORD_LENGTH,
 } from './messages.ts';
+import { conflict, endedAtOf, entryOf, isProven, keyOf, type Recorded, verdictOf } from './recorded.ts';
 import type { SeenWindow } from './seen.ts';
-
-interface Recorded extends Result {
-  /** What goes into the journal for it. */
-  readonly entry: JournalEntry | null;
-}
 
 /** A log on its way into the journal. Later repeats wait for `done` and look again. */
 interface InFlight {
@@ -323,39 +316,4 @@ interface Pass {
   readonly table: Int32Array;
   readonly bytes: Buffer;
   readonly answers: AnswerWriter;
-}
-
-/** Whether the signature was proven, so that rule 4 looks at the log. */
-function isProven(outcome: number | undefined): boolean {
-  return outcome !== OUTCOME_REFUSED && outcome !== OUTCOME_REFUSED_UNPROVEN;
-}
-
-function verdictOf(flags: number, receivedAt: number): FirstVerdict {
-  return { status: statusOfFlags(flags), billable: (flags & BILLABLE) !== 0, receivedAt };
-}
-
-/** Of a log that was proven: its canonical form stands in the refusal. */
-function endedAtOf(refusal: Uint8Array): number {
-  const { ended_at: text } = JSON.parse(Buffer.from(readRefusalRecord(refusal).body).toString('utf8')) as { readonly ended_at: string };
-  return parseTimestamp(text) as number;
-}
-
-function keyOf(bytes: Buffer, recordAt: number): string {
-  return bytes.toString('latin1', recordAt + LOG_ID_AT, recordAt + LOG_ID_AT + LOG_ID_BYTES);
-}
-
-function entryOf(kind: 1 | 2, record: Uint8Array): JournalEntry {
-  return { kind, logId: record.subarray(LOG_ID_AT, LOG_ID_AT + LOG_ID_BYTES), record };
-}
-
-function conflict(index: number | null, record: Buffer, accepted: boolean): Recorded {
-  const code = 'log_id_conflict' as const;
-  const detail = 'Another log was accepted under this log_id; a new showing needs a new log_id, and a signed log is never changed.';
-  const kept = accepted ? conflictOf(record, detail) : { ...readRefusalRecord(record), code, detail };
-  return {
-    outcome: 'refused',
-    code,
-    entry: entryOf(RECORD_REFUSAL, refusalRecord(kept)),
-    replaced: refusalAnswer(index, recordLogId(record), code, detail, null),
-  };
 }
