@@ -64,11 +64,14 @@ export class SqliteJournal implements Journal {
     const markFile = path.join(dataDir, MARK_FILE);
     const mark = readMark(markFile);
     if (mark) assertFilesPresent(file, mark.clean);
-    const look = existsSync(file) ? lookInto(file) : null;
+    // A start that was killed while it made the file left a transaction to undo, which only who writes can do; there is no log yet to lose.
+    const isHalfMade = existsSync(`${file}-journal`);
+    const look = existsSync(file) && !isHalfMade ? lookInto(file) : null;
     let db: DatabaseSync | null = null;
     try {
       if (look && mark) assertReaches(look, mark, file, markFile);
       db = openForWriting(file);
+      if (!look && mark) assertReaches(db, mark, file, markFile);
       const { journalId, end } = positionIn(db, file);
       this.db = db;
       this.journalId = journalId;
