@@ -2,7 +2,8 @@
 import { FeedFault, type FeedPositions, type FeedRead, type FeedSource } from '../analytics/feed-source.ts';
 import type { RowBatch } from '../analytics/row-batch.ts';
 import { settled } from '../kafka/client.ts';
-import type { ClusterMetadata, KafkaClient, KafkaConsumer, KafkaMessage, RdKafkaConfig, Watermarks } from '../kafka/client-types.ts';
+import type { KafkaClient, KafkaConsumer, KafkaMessage, RdKafkaConfig, Watermarks } from '../kafka/client-types.ts';
+import { partitionsOf } from '../kafka/partitions.ts';
 import { rowOfMessage } from './kafka-row.ts';
 
 export interface KafkaFeedSourceOptions {
@@ -65,7 +66,7 @@ export class KafkaFeedSource implements FeedSource {
   async lag(from: FeedPositions): Promise<number> {
     const consumer = await this.#connected();
     let lag = 0;
-    for (const partition of await this.#partitions(consumer)) {
+    for (const partition of await partitionsOf(consumer, this.#options.topic, CALL_TIMEOUT_MS)) {
       const { lowOffset, highOffset } = await this.#range(consumer, partition);
       lag += Math.max(0, highOffset - (from.get(partition) ?? lowOffset));
     }
@@ -166,7 +167,7 @@ export class KafkaFeedSource implements FeedSource {
     const next = new Map<number, number>();
     const first = new Map<number, number>();
     const ends = new Map<number, number>();
-    for (const id of await this.#partitions(consumer)) {
+    for (const id of await partitionsOf(consumer, this.#options.topic, CALL_TIMEOUT_MS)) {
       const { lowOffset, highOffset } = await this.#range(consumer, id);
       const offset = from.get(id) ?? lowOffset;
       if (offset < lowOffset || offset > highOffset) {
@@ -183,14 +184,6 @@ export class KafkaFeedSource implements FeedSource {
     this.#first = first;
     this.#endAtFirst = ends;
     this.#partitionsAt = performance.now();
-  }
-
-  async #partitions(consumer: KafkaConsumer): Promise<number[]> {
-    const { topic } = this.#options;
-    const { topics } = await settled<ClusterMetadata>((done) => consumer.getMetadata({ topic, timeout: CALL_TIMEOUT_MS }, done));
-    const partitions = topics.find(({ name }) => name === topic)?.partitions ?? [];
-    if (partitions.length === 0) throw new Error(`the topic "${topic}" is not there`);
-    return partitions.map(({ id }) => id);
   }
 
   #range(consumer: KafkaConsumer, partition: number): Promise<Watermarks> {

@@ -1,6 +1,7 @@
 /** Reads ranges of a topic's partitions as a `read_committed` reader sees them, without a group: for positions, and to find one again. */
 import { settled } from './client.ts';
-import type { ClusterMetadata, KafkaClient, KafkaConsumer, KafkaMessage, RdKafkaConfig, Watermarks } from './client-types.ts';
+import type { KafkaClient, KafkaConsumer, KafkaMessage, RdKafkaConfig, Watermarks } from './client-types.ts';
+import { partitionsOf } from './partitions.ts';
 
 export interface PartitionRange {
   /** The first offset that is still there. */
@@ -56,11 +57,8 @@ export class CommittedReader {
     return new CommittedReader(reading, asking);
   }
 
-  async partitionsOf(topic: string): Promise<number[]> {
-    const { topics } = await settled<ClusterMetadata>((done) => this.#asking.getMetadata({ topic, timeout: CALL_TIMEOUT_MS }, done));
-    const found = topics.find(({ name }) => name === topic);
-    if (!found || found.partitions.length === 0) throw new Error(`the topic "${topic}" is not there`);
-    return found.partitions.map(({ id }) => id).sort((a, b) => a - b);
+  partitionsOf(topic: string): Promise<number[]> {
+    return partitionsOf(this.#asking, topic, CALL_TIMEOUT_MS);
   }
 
   async range(topic: string, partition: number): Promise<PartitionRange> {

@@ -3,14 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Backlog } from '../archive/settled-or-waiting.ts';
 import type { SettledSoFar } from '../archive/waiting-logs.ts';
 import { settled } from '../kafka/client.ts';
-import type {
-  ClusterMetadata,
-  KafkaClient,
-  KafkaConsumer,
-  RdKafkaConfig,
-  TopicPartitionOffset,
-  Watermarks,
-} from '../kafka/client-types.ts';
+import type { KafkaClient, KafkaConsumer, RdKafkaConfig, TopicPartitionOffset, Watermarks } from '../kafka/client-types.ts';
+import { partitionsOf } from '../kafka/partitions.ts';
 
 export interface KafkaBacklogOptions {
   readonly client: KafkaClient;
@@ -91,7 +85,8 @@ export class KafkaBacklog implements Backlog, SettledSoFar {
     try {
       const asked = this.#now();
       const consumer = (this.#consumer ??= await this.#open());
-      const partitions = await this.#partitions(consumer);
+      // Asked each time: partitions may be added while this runs, and a log may wait in one of them.
+      const partitions = await partitionsOf(consumer, this.#options.topic, CALL_MS);
       const recent = asked - RECENT_MS;
       if (instant < recent && (await this.#behind(consumer, await this.#offsetsAt(consumer, partitions, recent)))) {
         this.#settledUntil = Math.max(this.#settledUntil, recent);
@@ -126,15 +121,6 @@ export class KafkaBacklog implements Backlog, SettledSoFar {
       throw error;
     }
     return consumer;
-  }
-
-  /** Asked each time: partitions may be added while this runs, and a log may wait in one of them. */
-  async #partitions(consumer: KafkaConsumer): Promise<readonly number[]> {
-    const { topic } = this.#options;
-    const { topics } = await settled<ClusterMetadata>((done) => consumer.getMetadata({ topic, timeout: CALL_MS }, done));
-    const partitions = topics.find(({ name }) => name === topic)?.partitions ?? [];
-    if (partitions.length === 0) throw new Error(`the topic "${topic}" is not there`);
-    return partitions.map(({ id }) => id);
   }
 
   /** Of each partition the first record stamped at `instant` or later; its end where there is none. */
