@@ -12,6 +12,7 @@ const COUNTED = [
   'test/engines/mongo/settlement.test.ts',
   'test/engines/random-kills.test.ts',
   'test/engines/copy.test.ts',
+  'test/engines/faults/edge-disk.test.ts',
   'test/engines/faults/failpoints.test.ts',
   'test/engines/faults/lost-answers.test.ts',
   'test/engines/faults/nodes.test.ts',

@@ -10,12 +10,14 @@ import type { Progress } from '../copy/progress.ts';
 import { settleRest, sourceFiles } from '../copy/sqlite-prepare.ts';
 import { SqliteSource } from '../copy/sqlite-source.ts';
 import { DataDirInUse, DataDirLock } from '../data-dir.ts';
+import { journalIdOf } from '../journal/sqlite-schema.ts';
 import { LOG_ID_AT, LOG_ID_BYTES, recordLogId } from '../journal/record.ts';
 import { loadKafkaClient } from '../kafka/client.ts';
 import type { KafkaClient } from '../kafka/client-types.ts';
 import { connectionConfig } from '../kafka/settings.ts';
 import { TOPIC_NAMES } from '../kafka/topic-rules.ts';
-import { previewTopics, prepareTopics } from '../kafka/topics.ts';
+import { checkInternalTopics, type InternalUses, previewInternalTopics, previewTopics, prepareTopics } from '../kafka/topics.ts';
+import { edgeTransactionalId } from '../settle/edge-transaction.ts';
 import { EngineSettlement } from '../settle/engine-settlement.ts';
 import { named } from '../settle/kafka-begin.ts';
 
@@ -40,13 +42,14 @@ type Closer = () => void | Promise<void>;
 export function copyToEngines(options: CopyOptions): Promise<Copied> {
   return closing(async (closers) => {
     const { from, engines, progress, quarantinePerDevice } = options;
-    sourceFiles(from);
+    const files = sourceFiles(from);
     const lock = new DataDirLock(from);
     closers.push(() => lock.release());
     // Before anything is changed here: everything there has to be as it must be.
     const client = await loadKafkaClient();
     const topics = await prepareTopics(engines.kafka, ['feed', 'positions']);
     const feed = named(topics, 'feed');
+    for (const unseen of await checkInternalTopics(engines.kafka, usesOf(journalIdOf(files.journal)))) progress.say(unseen);
     const target = new MongoTarget(engines.mongodbUrl, quarantinePerDevice);
     closers.push(() => target.close());
     const archive = await openMongoArchive(engines.mongodbUrl, { quarantinePerDevice });
@@ -55,7 +58,6 @@ export function copyToEngines(options: CopyOptions): Promise<Copied> {
     await archive.ready();
     const found = assertSameTarget(from, feed.id);
     const settledFirst = await settleRest(from, quarantinePerDevice, progress);
-    const files = sourceFiles(from);
     const source = new SqliteSource(files.journal, files.registry);
     closers.push(() => source.close());
     source.assertWhole();
@@ -79,6 +81,11 @@ export function copyToEngines(options: CopyOptions): Promise<Copied> {
     if (mark.state !== 'copied') write({ state: 'copied', since: now() });
     return { journalId: source.journalId, settledFirst, ...result };
   });
+}
+
+/** A copy has no group: its position moves in the transaction itself. */
+function usesOf(journalId: string): InternalUses {
+  return { transaction: edgeTransactionalId(journalId) };
 }
 
 function openLog(
@@ -141,6 +148,7 @@ export function lookAtCopy(options: CopyOptions): Promise<Looked> {
     if (lock) source.assertWhole();
     const client = await loadKafkaClient();
     const { missing, faults, ids } = await previewTopics(engines.kafka, ['feed', 'positions']);
+    const internal = await previewInternalTopics(engines.kafka, usesOf(source.journalId));
     const positions = ids.has('positions') ? TOPIC_NAMES.positions : null;
     const position = positions && (await readPosition(client, connectionConfig(engines.kafka), positions, source.journalId));
     if (position) assertOwn(position, source);
@@ -153,7 +161,7 @@ export function lookAtCopy(options: CopyOptions): Promise<Looked> {
       running: lock === null,
       mark: assertSameTarget(from, ids.get('feed')),
       source: counts,
-      topics: { missing, faults },
+      topics: { missing, faults: [...faults, ...internal] },
       playsBefore: position ? counts.plays - source.playsFrom(position.next) : 0,
       registry,
     };

@@ -19,7 +19,7 @@ export function classify(
   reported: PlaybackStatus,
   actualMs: number,
   expectedMs: number,
-  rules: RuleSettings,
+  rules: Pick<RuleSettings, 'completionThreshold' | 'requireCatalogue'>,
   contentKnown: boolean,
 ): Classification {
   if (reported !== 'COMPLETED') return { status: reported, billable: false };

@@ -86,6 +86,8 @@ export function prepareTopics(
 
 const INTERNAL_TOPICS: Readonly<Record<Coordinated, string>> = { group: '__consumer_offsets', transaction: '__transaction_state' };
 
+export type InternalUses = Readonly<Partial<Record<Coordinated, string>>>;
+
 /**
  * The cluster's own topics hold a group's offsets, and what became of a transaction: where their end may be lost, a transaction may be
  * committed in one topic and not in another. They are checked as ours are; one that is not there yet is made by the cluster now.
@@ -94,30 +96,44 @@ const INTERNAL_TOPICS: Readonly<Record<Coordinated, string>> = { group: '__consu
  * @returns a sentence for each that the cluster does not show us.
  * @throws TopicsRefused; KafkaSettingsError; KafkaUnreachable, where it may help to try again.
  */
-export async function checkInternalTopics(
+export async function checkInternalTopics(settings: KafkaSettings, uses: InternalUses): Promise<string[]> {
+  const { unseen, faults } = await lookAtInternalTopics(settings, uses, 'make');
+  if (faults.length > 0) throw new TopicsRefused(faults);
+  return unseen;
+}
+
+/** What `checkInternalTopics` would refuse; nothing is made, and of one that is not there nothing is known. @throws as it does */
+export async function previewInternalTopics(settings: KafkaSettings, uses: InternalUses): Promise<string[]> {
+  return (await lookAtInternalTopics(settings, uses, 'look')).faults;
+}
+
+async function lookAtInternalTopics(
   settings: KafkaSettings,
-  uses: Readonly<Partial<Record<Coordinated, string>>>,
-): Promise<string[]> {
-  if (settings.allowWeak) return [];
+  uses: InternalUses,
+  how: 'make' | 'look',
+): Promise<{ readonly unseen: string[]; readonly faults: string[] }> {
   const unseen: string[] = [];
   const faults: string[] = [];
+  if (settings.allowWeak) return { unseen, faults };
   for (const [kind, key] of Object.entries(uses) as [Coordinated, string][]) {
     const name = INTERNAL_TOPICS[kind];
     try {
-      const weak = await withAnyBroker(settings, (connection) => internalWeaknesses(connection, kind, key));
+      const weak = await withAnyBroker(settings, (connection) => internalWeaknesses(connection, kind, key, how));
       if (weak.length > 0) faults.push(couldLose(name, 'settled', weak));
     } catch (error) {
       if (!(error instanceof KafkaRefused)) throw error;
       unseen.push(`whether the topic "${name}" is kept as it must be is not known: ${error.message}`);
     }
   }
-  if (faults.length > 0) throw new TopicsRefused(faults);
-  return unseen;
+  return { unseen, faults };
 }
 
-async function internalWeaknesses(connection: BrokerConnection, kind: Coordinated, key: string): Promise<string[]> {
+async function internalWeaknesses(connection: BrokerConnection, kind: Coordinated, key: string, how: 'make' | 'look'): Promise<string[]> {
   const name = INTERNAL_TOPICS[kind];
-  if (!(await describeCluster(connection, [name])).topics.has(name)) await findCoordinator(connection, kind, key);
+  if (!(await describeCluster(connection, [name])).topics.has(name)) {
+    if (how === 'look') return [];
+    await findCoordinator(connection, kind, key);
+  }
   const { cluster, configs } = await whenLed(connection, [name]);
   const replication = Math.min(...known(cluster, name).partitions.map(({ replicas }) => replicas));
   return weaknesses(replication, configs.get(name) ?? new Map());

@@ -2,10 +2,21 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { copyToEngines } from '../../src/compose/copy.ts';
 import type { KafkaSettings } from '../../src/config.ts';
+import { Progress } from '../../src/copy/progress.ts';
+import { DATABASE_FILE, SqliteJournal } from '../../src/journal/sqlite-journal.ts';
+import { openForReading } from '../../src/journal/sqlite-schema.ts';
 import { loadKafkaClient, settled } from '../../src/kafka/client.ts';
 import type { KafkaClient } from '../../src/kafka/client-types.ts';
-import { checkInternalTopics, prepareTopics, TopicsRefused } from '../../src/kafka/topics.ts';
+import { describeCluster, describeTopicConfigs } from '../../src/kafka/describe.ts';
+import { checkInternalTopics, prepareTopics, previewInternalTopics, TopicsRefused } from '../../src/kafka/topics.ts';
+import { type BrokerConnection, withAnyBroker } from '../../src/kafka/wire.ts';
+import { openForWriting as openRegistry, REGISTRY_FILE } from '../../src/registry/database.ts';
+import { playOf } from '../support/feed-file.ts';
+import { playEntry } from '../support/journal-entries.ts';
+import { makeDataDir, removeDataDir } from '../support/service.ts';
+import { waitUntil } from '../support/wait-until.ts';
 import type { FromParent, ParentOptions } from './kafka/settle-parent.ts';
 import { kafkaTool, startKafka } from './support/engines.ts';
 import { plainSettings } from './support/kafka-settings.ts';
@@ -34,9 +45,16 @@ async function withAdmin(act: (admin: ReturnType<KafkaClient['AdminClient']['cre
   await act(admin).finally(() => admin.disconnect());
 }
 
+/** Brokers hear of a change one after another: waits until each has, since any of them may be asked. */
+async function heardByAll(has: (broker: BrokerConnection) => Promise<boolean>): Promise<void> {
+  for (const brokers of kafka.bootstrap.split(',')) await waitUntil(() => withAnyBroker({ ...settings, brokers }, has));
+}
+
 async function alter(topic: string, change: string): Promise<void> {
   const entity = ['--bootstrap-server', kafka.bootstrap, '--entity-type', 'topics', '--entity-name', topic];
   await kafkaTool('kafka.admin.ConfigCommand', [...entity, '--alter', '--add-config', change]);
+  const [name = '', value] = change.split('=');
+  await heardByAll(async (broker) => (await describeTopicConfigs(broker, [topic])).get(topic)?.get(name) === value);
 }
 
 /** Why the settler under this parent does not settle. */
@@ -95,6 +113,7 @@ describe('topics of a cluster', () => {
     const names = namesOf('again');
     const before = await prepareTopics(settings, ['journal'], { names });
     await withAdmin((admin) => settled((done) => admin.deleteTopic(names.journal, 10_000, done)));
+    await heardByAll(async (broker) => !(await describeCluster(broker, [names.journal])).topics.has(names.journal));
     const after = await prepareTopics(settings, ['journal'], { names });
     expect(before.get('journal')?.id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
     expect(after.get('journal')?.id).not.toBe(before.get('journal')?.id);
@@ -149,7 +168,9 @@ describe('topics of a cluster', () => {
     await alter(topic, change);
     const refused = checkInternalTopics(settings, uses);
     await expect(refused).rejects.toThrow(TopicsRefused);
-    await expect(refused).rejects.toThrow(`the topic "${topic}" could lose what was settled: ${sentence}`);
+    const told = `the topic "${topic}" could lose what was settled: ${sentence}`;
+    await expect(refused).rejects.toThrow(told);
+    expect(await previewInternalTopics(settings, uses)).toEqual([expect.stringContaining(told)]);
     expect(await checkInternalTopics({ ...settings, allowWeak: true }, uses)).toEqual([]);
     const names = namesOf(`settler-${topic}`);
     const parent = fork(SETTLER, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
@@ -160,6 +181,35 @@ describe('topics of a cluster', () => {
     } finally {
       parent.kill('SIGKILL');
       await alter(topic, topic === '__consumer_offsets' ? 'min.insync.replicas=2' : 'unclean.leader.election.enable=false');
+    }
+  });
+
+  it('where transactions could be lost, nothing is copied to, and nothing is changed where it comes from', async () => {
+    const weak = 'unclean.leader.election.enable=true';
+    expect(await checkInternalTopics(settings, { transaction: 'a-producer' })).toEqual([]);
+    await alter('__transaction_state', weak);
+    const from = makeDataDir();
+    const progress = new Progress({ write: () => true });
+    try {
+      openRegistry(path.join(from, REGISTRY_FILE)).close();
+      const journal = new SqliteJournal(from);
+      await journal.append([playEntry(playOf(1))]);
+      journal.close();
+      const engines = { kafka: settings, mongodbUrl: 'mongodb://127.0.0.1:1', clickhouseUrl: '', analyticsSkip: [] };
+      const { signal } = new AbortController();
+      const copied = copyToEngines({ from, engines, quarantinePerDevice: 10, progress, signal });
+      await expect(copied).rejects.toThrow('the topic "__transaction_state" could lose what was settled');
+      const db = openForReading(path.join(from, DATABASE_FILE));
+      // Its log still waits to be settled.
+      expect(db.prepare('SELECT (SELECT count(*) FROM journal) AS logs, (SELECT count(*) FROM owners) AS settled').get()).toEqual({
+        logs: 1,
+        settled: 0,
+      });
+      db.close();
+    } finally {
+      progress.end();
+      removeDataDir(from);
+      await alter('__transaction_state', 'unclean.leader.election.enable=false');
     }
   });
 

@@ -1,15 +1,17 @@
 import { useState } from 'react';
+import { useSession } from '../session/session.tsx';
 import { obstacle, type Evidence, type Verification, verify, withOneByteChanged } from '../verify/verify.ts';
 import { Badge, Card, Notice } from './basics.tsx';
 
 /** Verifies on this computer. Nothing is sent for it. */
 export function VerifyBox({ evidence }: { readonly evidence: Evidence }) {
   const [result, setResult] = useState<(Verification & { readonly tampered: boolean }) | null>(null);
+  const { rules } = useSession();
   const [busy, setBusy] = useState(false);
   const hindrance = obstacle();
   const run = async (tampered: boolean): Promise<void> => {
     setBusy(true);
-    setResult({ ...(await verify(tampered ? withOneByteChanged(evidence) : evidence)), tampered });
+    setResult({ ...(await verify(tampered ? withOneByteChanged(evidence) : evidence, rules)), tampered });
     setBusy(false);
   };
   return (

@@ -3,11 +3,15 @@
  * that is the point.
  */
 import { canonicalText } from '../../../src/domain/canonical-value.ts';
+import { classify } from '../../../src/domain/classification.ts';
 import { distanceM } from '../../../src/domain/geo.ts';
-import type { Answer } from '../api/client.ts';
+import { DURATION_TOLERANCE_MS } from '../../../src/domain/limits.ts';
+import type { Calls } from '../api/types.ts';
 import { precise } from '../lib/format.ts';
 
-export type Evidence = Answer<'GET /api/v1/playback-logs/{log_id}'>;
+export type Evidence = Calls['GET /api/v1/playback-logs/{log_id}']['answer'];
+/** As the service has them now: no play tells those that it was judged by. */
+export type Thresholds = Calls['GET /api/v1/session']['answer']['rules'];
 
 export interface Check {
   readonly name: string;
@@ -31,7 +35,7 @@ export function obstacle(): string | null {
 }
 
 /** Never throws for what is in the evidence. */
-export async function verify(evidence: Evidence): Promise<Verification> {
+export async function verify(evidence: Evidence, thresholds: Thresholds): Promise<Verification> {
   const checks: Check[] = [];
   const check = (name: string, ok: boolean, saw: string): boolean => {
     checks.push({ name, ok, saw });
@@ -54,7 +58,9 @@ export async function verify(evidence: Evidence): Promise<Verification> {
   const keyFingerprint = await checkSignature(evidence, bytes, check);
   checkLog(evidence, bytes, check);
   checkKeyValidity(evidence, check);
-  checkVerdict(evidence, check);
+  checkVerdict(evidence, thresholds, check);
+  checkTimes(evidence, thresholds, check);
+  checkPlace(evidence, thresholds, check);
   return { ok: checks.every(({ ok }) => ok), checks, keyFingerprint };
 }
 
@@ -114,7 +120,7 @@ function checkKeyValidity({ key, log }: Evidence, check: Checker): void {
 }
 
 /** What follows from the log is computed again. */
-function checkVerdict({ log, verdict, enrichment }: Evidence, check: Checker): void {
+function checkVerdict({ log, verdict }: Evidence, thresholds: Thresholds, check: Checker): void {
   const [actual, expected] = [Number(log.duration_actual), Number(log.duration_expected)];
   const completion = Math.min(1, actual / expected);
   const near = Math.abs(completion - verdict.completion) < 1e-9;
@@ -123,20 +129,46 @@ function checkVerdict({ log, verdict, enrichment }: Evidence, check: Checker): v
     near,
     `${precise(actual)} of ${precise(expected)} s is ${precise(completion * 100)} %; the verdict says ${precise(verdict.completion * 100)} %.`,
   );
-  const claimed = log.status === verdict.reported_status;
-  const billed = !verdict.billable || (verdict.status === 'COMPLETED' && log.status === 'COMPLETED');
+  const rules = { completionThreshold: thresholds.completion_threshold, requireCatalogue: thresholds.require_catalogue };
+  const [actualMs, expectedMs] = [Math.round(actual * 1_000), Math.round(expected * 1_000)];
+  const { status, billable } = classify(verdict.reported_status, actualMs, expectedMs, rules, verdict.content_known);
   check(
     'Verdict',
-    claimed && billed,
+    log.status === verdict.reported_status && verdict.status === status && verdict.billable === billable,
     `The device claims ${String(log.status)}; recorded as ${verdict.status}, ${verdict.billable ? 'billable' : 'not billable'}.`,
   );
+}
+
+/** Rules 5, 6 and 7; the catalogue of rule 7 is the service's. */
+function checkTimes({ log, verdict }: Evidence, thresholds: Thresholds, check: Checker): void {
+  const started = Date.parse(String(log.started_at));
+  const ended = Date.parse(String(log.ended_at));
+  const late = Date.parse(verdict.received_at) - ended;
+  check(
+    'Time of receipt',
+    -late <= thresholds.max_ahead_seconds * 1_000 && late <= thresholds.max_age_seconds * 1_000,
+    `Received ${precise(Math.abs(late) / 1_000)} s ${late < 0 ? 'before' : 'after'} it ended; ${precise(thresholds.max_ahead_seconds / 60)} min before and ${precise(thresholds.max_age_seconds / 3_600)} h after are allowed.`,
+  );
+  const span = ended - started;
+  check(
+    'Durations',
+    span >= 0 && Number(log.duration_actual) * 1_000 <= span + DURATION_TOLERANCE_MS,
+    `${precise(Number(log.duration_actual))} s shown, in the ${precise(span / 1_000)} s between its start and its end.`,
+  );
+}
+
+/** Rule 8, and the distance that the service recorded. */
+function checkPlace({ log, verdict, enrichment }: Evidence, thresholds: Thresholds, check: Checker): void {
   const place = log.location as { lat: number; lng: number } | null | undefined;
-  if (!place) return;
+  if (!place) {
+    if (verdict.distance_m !== null) check('Distance', false, 'A distance is recorded, and the log has no location.');
+    return;
+  }
   const metres = distanceM(place, enrichment.store_location);
   check(
     'Distance',
-    verdict.distance_m !== null && Math.abs(metres - verdict.distance_m) <= 0.0501,
-    `The screen was ${precise(Math.round(metres * 10) / 10)} m from its store.`,
+    verdict.distance_m !== null && Math.abs(metres - verdict.distance_m) <= 0.0501 && metres <= thresholds.max_distance_m,
+    `The screen was ${precise(Math.round(metres * 10) / 10)} m from its store; ${precise(thresholds.max_distance_m)} m are allowed.`,
   );
 }
 

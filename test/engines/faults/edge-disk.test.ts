@@ -2,8 +2,10 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { canTrace, straceSyncs } from '../../fault/stage.ts';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { canTrace, smoke, straceSyncs, works } from '../../fault/stage.ts';
+import { compileSyncs, syncFaultEnv } from '../../fault/syncs.ts';
+import { tellFigure } from '../../support/figures.ts';
 import { canMount, fillDisk, freeDisk, mountMemory, unmount } from '../../support/full-disk.ts';
 import { sendBatch } from '../../support/http.ts';
 import type { ToldVerdict } from '../../support/ledger.ts';
@@ -18,10 +20,17 @@ const PROFILE = { PLAYPROOF_PROFILE: 'edge' };
 const WITHIN_MS = 60_000;
 const mountable = canMount();
 const traceable = canTrace();
+const compiles = works('gcc', ['--version']);
+/** More than any run makes. */
+const MAX_SYNCS = 40;
+const BATCHES = 5;
+const SETTLING_KILLED = /the settling process ended \(SIGKILL\)/;
 
 let field: Field;
 /** Probes that were turned away. */
 let unheard: SignedLog[] = [];
+/** Each of them has a data directory of its own. */
+let boxes = 2;
 
 beforeAll(async () => {
   field = await Field.open(await Installation.start(), 5);
@@ -93,6 +102,45 @@ test.skipIf(!traceable)(
     await field.agrees(again);
   },
 );
+
+describe.skipIf(!compiles)('I1: killed at every sync', () => {
+  test.each([
+    ['its write-ahead log', ['playproof.db-wal'], 5],
+    ['its database', ['playproof.db', 'playproof.db-journal'], 3],
+    ['its mark', ['playproof.mark.new', 'playproof.mark'], 2],
+  ])('of %s, a box loses nothing that it acknowledged, and nothing is billed twice', { timeout: 900_000 }, async (name, files, least) => {
+    const library = compileSyncs(field.installation.directoryOf('library'));
+    const stride = smoke ? least : 1;
+    // A box has two processes that write there, and each counts its own: it is killed, or it goes on without the one that settles.
+    const killed = { box: 0, settling: 0 };
+    for (let at = 1; ; at += stride) {
+      expect(at, `syncs of ${name}`).toBeLessThan(MAX_SYNCS);
+      const place = `edge-${(boxes += 1)}`;
+      const log = path.join(field.installation.directoryOf(place), 'syncs');
+      const fault = syncFaultEnv(library, log, { files, at, how: 'kill' });
+      const box = field.installation.spawn(place, ROLES, { env: { ...PROFILE, ...fault } });
+      await Promise.race([box.ready(), box.exited]).catch(() => {});
+      for (let i = 0; i < BATCHES && !box.ended; i += 1) {
+        await field.load.sendGood(box.url, 5);
+        await sleep(300);
+      }
+      const { code, signal } = await box.stop();
+      const alone = SETTLING_KILLED.test(box.output);
+      if (signal === null && !alone) {
+        // It made fewer.
+        expect([code, box.output]).toEqual([0, expect.any(String)]);
+        break;
+      }
+      expect([signal === 'SIGKILL' || alone, box.output]).toEqual([true, expect.any(String)]);
+      killed[signal === null ? 'settling' : 'box'] += 1;
+      const again = await field.run(place, ROLES, { env: PROFILE });
+      await field.agrees(again);
+      await again.stop();
+    }
+    tellFigure(`an edge box killed at ${killed.box} syncs of ${name}, its settling process at ${killed.settling}`);
+    expect(killed.box).toBeGreaterThanOrEqual(Math.floor(least / stride));
+  });
+});
 
 test('I1, I3: at the end the copies agree by the word of another consumer', async () => {
   await field.agreesAtTheEnd();

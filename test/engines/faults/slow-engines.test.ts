@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { connectionConfig } from '../../../src/kafka/settings.ts';
 import { loadKafkaClient } from '../../../src/kafka/client.ts';
+import { smoke } from '../../fault/stage.ts';
 import { call } from '../../support/http.ts';
 import { readAnalytics, readPages } from '../../support/oracle.ts';
 import type { Service } from '../../support/service.ts';
@@ -17,8 +18,11 @@ import { Field, metric } from './field.ts';
 const CONNECTIONS = 3;
 const JOURNAL_LAG = 'playproof_journal_lag_records';
 const ANALYTICS_LAG = 'playproof_analytics_lag_records';
-/** As slow as an engine becomes here; more of it changes nothing, since nothing is given up before a minute. */
+/** Slow, and waited for. */
 const SLOW_MS = 6_000;
+/** Slower than is waited for: a minute for the archive's inserts, half of one for analytics. */
+const TOO_SLOW_MS = 75_000;
+const GIVEN_UP_MS = 240_000;
 const WAITING = 300;
 const WITHIN_MS = 60_000;
 const MAX_BYTES = 700 * 1024 * 1024;
@@ -64,6 +68,15 @@ async function untilWaiting(service: Service, name: string): Promise<void> {
   expect(load.ledger.summary()['unanswered'] ?? 0).toBe(0);
 }
 
+/** Since it had written `before` characters. */
+async function untilSaid(service: Service, before: number, what: RegExp): Promise<void> {
+  const until = performance.now() + GIVEN_UP_MS;
+  while (!what.test(service.output.slice(before))) {
+    if (performance.now() > until) throw new Error(`it did not say ${what} within ${GIVEN_UP_MS} ms`);
+    await sleep(200);
+  }
+}
+
 /** It shows nothing that waits any more. */
 async function untilDone(service: Service, name: string): Promise<void> {
   const until = performance.now() + WITHIN_MS;
@@ -85,6 +98,25 @@ test.each([
   await untilDone(settler, JOURNAL_LAG);
   await field.agrees();
 });
+
+if (smoke) console.log('FAULT_SCALE=smoke: engines slower than they are waited for are not tried');
+
+test.skipIf(smoke)(
+  'the archive, slower than it is waited for: settling says so and tries again, it converges',
+  { timeout: 2 * GIVEN_UP_MS },
+  async () => {
+    const { load, first, installation } = field;
+    const before = settler.output.length;
+    void installation.proxies.mongo.answers({ kind: 'insert' }, TOO_SLOW_MS, 1_000);
+    await load.sendGood(first.url, 50);
+    await untilSaid(settler, before, /settling failed: MongoDB cannot be asked now/);
+    // What is tried again waits as long.
+    await load.sendGood(first.url, 50);
+    expect(await metric(settler, JOURNAL_LAG)).toBeGreaterThanOrEqual(50);
+    installation.proxies.mongo.heal();
+    await field.agrees();
+  },
+);
 
 test('I4: evidence is answered 503 while the registry does not answer, not 500', async () => {
   const query = await field.run('query-1', 'query');
@@ -117,6 +149,23 @@ test.each<[string, () => Promise<void> | void, () => Promise<void> | void]>([
   await heal();
   await field.agrees();
 });
+
+test.skipIf(smoke)(
+  'analytics, slower than they are waited for: the loader says so and tries again, it converges',
+  { timeout: 2 * GIVEN_UP_MS },
+  async () => {
+    const { load, first, installation } = field;
+    const before = loader.output.length;
+    // Each way.
+    installation.proxies.clickHouse.delay(TOO_SLOW_MS / 4);
+    await load.sendGood(first.url, 50);
+    await untilSaid(loader, before, /loading failed: .*[Tt]imeout/);
+    await untilDone(settler, JOURNAL_LAG);
+    expect(await metric(loader, ANALYTICS_LAG)).toBeGreaterThanOrEqual(50);
+    installation.proxies.clickHouse.heal();
+    await field.agrees();
+  },
+);
 
 test('SIGTERM under load while the broker hangs: every process ends within its bound, and nothing is lost', async () => {
   const node = await field.run('accept-2', 'accept');

@@ -1,5 +1,6 @@
 /** I1 on Kafka: settlers are killed and stopped while they publish, and Java's consumer counts. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { smoke } from '../../fault/stage.ts';
 import { playOf } from '../../support/feed-file.ts';
 import { playBytes } from '../../support/plays.ts';
 import { startKafka } from '../support/engines.ts';
@@ -7,7 +8,7 @@ import { Settler, untilSettled } from './settler.ts';
 import { forgetGroup, freshPlace, loseTopic, type Place, type Published, put, setGroupOffset, witnessFeed } from './support.ts';
 
 /** Some 10 s each. A fence that holds now and then is none. */
-const FENCING_RUNS = Number(process.env.FENCING_RUNS ?? 20);
+const FENCING_RUNS = smoke ? 5 : 20;
 const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000);
 
 let kafka: Awaited<ReturnType<typeof startKafka>>;

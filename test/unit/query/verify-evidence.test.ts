@@ -4,102 +4,14 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { DEFAULT_RULES } from '../../../src/domain/limits.ts';
-import { completionOf, type Play } from '../../../src/domain/play.ts';
-import { type DecodedLog, decodeLog } from '../../../src/domain/playback-log.ts';
-import { judge } from '../../../src/domain/rules.ts';
-import { formatInstant } from '../../../src/domain/timestamp.ts';
 import { type Check, verifyEvidence } from '../../../src/query/verify-evidence.ts';
-import { instantOf, readVectors, type VectorCase, vectorFacts } from '../../support/vector-facts.ts';
+import { beside, decoded, type Evidence, evidenceOf, evidences, flip, rich, signedOf, vectors } from '../../support/vector-evidence.ts';
 import { playproof } from '../cli/run-cli.ts';
 
-const vectors = readVectors();
-const facts = vectorFacts(vectors.registry);
-
-interface Evidence {
-  log: Record<string, unknown>;
-  canonical: string;
-  signature: string;
-  content_hash: string;
-  key: Record<string, unknown>;
-  verdict: Record<string, unknown>;
-  enrichment: Record<string, unknown>;
-}
-
-const instant = (value: number | null): string | null => (value === null ? null : formatInstant(value));
-const flip = (base64: string): string => {
-  const bytes = Buffer.from(base64, 'base64');
-  bytes[10] = (bytes[10] ?? 0) ^ 1;
-  return bytes.toString('base64');
-};
 const spaced = (base64: string): string =>
   Buffer.from(Buffer.from(base64, 'base64').toString('utf8').replace(',', ', ')).toString('base64');
 
-/** As the service answers it, for every accepted case of the contract. */
-const evidences = vectors.cases
-  .filter((one) => one.expect.outcome === 'accepted')
-  .map((one): { name: string; evidence: Evidence; play: Play } => {
-    const log = signedOf(one);
-    const judged = judge(decoded(log), facts, { receivedAt: instantOf(one.received_at), clockChecked: false, rules: DEFAULT_RULES });
-    if (judged.outcome !== 'accepted') throw new Error(judged.detail);
-    return { name: one.name, evidence: evidenceOf(log, judged.play), play: judged.play };
-  });
-
-function signedOf({ body }: VectorCase): Record<string, unknown> {
-  return JSON.parse(Buffer.from(body, 'base64').toString('utf8')) as Record<string, unknown>;
-}
-
-function decoded(log: Record<string, unknown>): DecodedLog {
-  const result = decodeLog(log, DEFAULT_RULES);
-  if (!result.ok) throw new Error(result.detail);
-  return result.log;
-}
-
-/** An instant after the play's end (before it, where negative). */
-function beside({ log }: Evidence, offset: number): string {
-  return formatInstant(instantOf(String(log.ended_at)) + offset);
-}
-
-function evidenceOf(log: Record<string, unknown>, play: Play): Evidence {
-  const key = facts.device(play.deviceId)?.keys.find(({ keyId }) => keyId === play.keyId);
-  return {
-    log,
-    canonical: Buffer.from(play.canonical).toString('base64'),
-    signature: Buffer.from(play.signature).toString('base64'),
-    content_hash: play.contentHash,
-    key: {
-      key_id: play.keyId,
-      algorithm: play.keyAlgorithm,
-      public_key: key?.publicKey,
-      valid_from: instant(play.keyValidFrom),
-      valid_until: instant(play.keyValidUntil),
-    },
-    verdict: {
-      outcome: 'accepted',
-      status: play.status,
-      reported_status: play.reportedStatus,
-      billable: play.billable,
-      completion: completionOf(play.durationActualMs, play.durationExpectedMs),
-      distance_m: play.distanceM,
-      content_known: play.contentKnown,
-      clock_checked: play.clockChecked,
-      rule_version: play.ruleVersion,
-      received_at: formatInstant(play.receivedAt),
-    },
-    enrichment: {
-      store_id: play.storeId,
-      store_location: play.storeLocation,
-      supplier_id: play.supplierId,
-      advertiser_id: play.advertiserId,
-    },
-  };
-}
-
 const failed = (checks: readonly Check[]): string[] => checks.filter(({ ok }) => !ok).map(({ name }) => name);
-
-/** One with a location and a key that begins, so that every check has something to look at. */
-const rich = evidences.find(
-  ({ play }) => play.distanceM !== null && play.keyValidFrom !== null && play.billable,
-) as (typeof evidences)[number];
 
 test.each(evidences)('what the service accepted verifies: $name', ({ evidence }) => {
   expect(failed(verifyEvidence(structuredClone(evidence)))).toEqual([]);
