@@ -119,6 +119,7 @@ describe.skipIf(!compiles)('I1: killed at every sync', () => {
       const log = path.join(field.installation.directoryOf(place), 'syncs');
       const fault = syncFaultEnv(library, log, { files, at, how: 'kill' });
       const box = field.installation.spawn(place, ROLES, { env: { ...PROFILE, ...fault } });
+      // It may end before it is ready: that is the test.
       await Promise.race([box.ready(), box.exited]).catch(() => {});
       for (let i = 0; i < BATCHES && !box.ended; i += 1) {
         await field.load.sendGood(box.url, 5);
