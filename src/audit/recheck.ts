@@ -4,7 +4,7 @@
  */
 import { contentHashOf } from '../domain/canonical-json.ts';
 import { canonicalText } from '../domain/canonical-value.ts';
-import { classify } from '../domain/classification.ts';
+import { classifyAgain } from '../domain/classification.ts';
 import type { DeviceKey } from '../domain/facts.ts';
 import { distanceM } from '../domain/geo.ts';
 import { RULE_VERSION, type RuleSettings } from '../domain/limits.ts';
@@ -121,9 +121,7 @@ function verdictOf(play: Play, log: DecodedLog, rules: RuleSettings, version: nu
   if (ruleVersion < 1 || ruleVersion > version)
     return [differs(`it was judged by version ${ruleVersion} of the rules, this program knows ${version}`)];
   if (ruleVersion < version) return [];
-  const verdict = classify(log.reportedStatus, log.durationActualMs, log.durationExpectedMs, rules, true);
-  // Content outside of the catalogue may be made not billable by a setting; the other way round there is no excuse.
-  const billable = play.billable || play.contentKnown ? verdict.billable : false;
+  const verdict = classifyAgain(play, log.reportedStatus, log.durationActualMs, log.durationExpectedMs, rules);
   const metres = log.location === null ? null : distanceM(log.location, play.storeLocation);
   const near =
     metres === null || play.distanceM === null ? metres === play.distanceM : Math.abs(metres - play.distanceM) <= DISTANCE_TOLERANCE_M;
@@ -131,7 +129,7 @@ function verdictOf(play: Play, log: DecodedLog, rules: RuleSettings, version: nu
   return [
     ...differences([
       ['status', play.status, verdict.status],
-      ['billable', play.billable, billable],
+      ['billable', play.billable, verdict.billable],
       ['distance_m', near ? metres : play.distanceM, metres],
     ]),
     ...refusals

@@ -26,3 +26,18 @@ export function classify(
   if (actualMs * PARTS < Math.round(rules.completionThreshold * PARTS) * expectedMs) return { status: 'PARTIAL', billable: false };
   return { status: 'COMPLETED', billable: contentKnown || !rules.requireCatalogue };
 }
+
+/**
+ * What a stored play's claim comes to now. Content outside of the catalogue may have been made not billable by a setting; the other way
+ * round there is no excuse.
+ */
+export function classifyAgain(
+  stored: { readonly billable: boolean; readonly contentKnown: boolean },
+  reported: PlaybackStatus,
+  actualMs: number,
+  expectedMs: number,
+  rules: Pick<RuleSettings, 'completionThreshold' | 'requireCatalogue'>,
+): Classification {
+  const { status, billable } = classify(reported, actualMs, expectedMs, rules, true);
+  return { status, billable: billable && (stored.billable || stored.contentKnown) };
+}

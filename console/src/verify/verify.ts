@@ -3,7 +3,7 @@
  * that is the point.
  */
 import { canonicalText } from '../../../src/domain/canonical-value.ts';
-import { classify } from '../../../src/domain/classification.ts';
+import { classifyAgain } from '../../../src/domain/classification.ts';
 import { distanceM } from '../../../src/domain/geo.ts';
 import { DURATION_TOLERANCE_MS } from '../../../src/domain/limits.ts';
 import type { Calls } from '../api/types.ts';
@@ -131,7 +131,8 @@ function checkVerdict({ log, verdict }: Evidence, thresholds: Thresholds, check:
   );
   const rules = { completionThreshold: thresholds.completion_threshold, requireCatalogue: thresholds.require_catalogue };
   const [actualMs, expectedMs] = [Math.round(actual * 1_000), Math.round(expected * 1_000)];
-  const { status, billable } = classify(verdict.reported_status, actualMs, expectedMs, rules, verdict.content_known);
+  const stored = { billable: verdict.billable, contentKnown: verdict.content_known };
+  const { status, billable } = classifyAgain(stored, verdict.reported_status, actualMs, expectedMs, rules);
   check(
     'Verdict',
     log.status === verdict.reported_status && verdict.status === status && verdict.billable === billable,

@@ -53,4 +53,8 @@ test('by the thresholds of the service, not by those of this program', async () 
   late.verdict.received_at = beside(late, 100_000_000);
   expect(await failed(late, { ...THRESHOLDS, max_age_seconds: 172_800 })).toEqual([]);
   expect(await failed(rich.evidence, { ...THRESHOLDS, max_distance_m: 0 })).toEqual(['Distance']);
+  // A play that was billed before the catalogue was required stays one.
+  const uncatalogued = structuredClone(rich.evidence);
+  uncatalogued.verdict.content_known = false;
+  expect(await failed(uncatalogued, { ...THRESHOLDS, require_catalogue: true })).toEqual([]);
 });
