@@ -1,9 +1,10 @@
 /** Evidence of the contract's accepted cases, as the service answers it. */
 import { DEFAULT_RULES } from '../../src/domain/limits.ts';
-import { completionOf, type Play } from '../../src/domain/play.ts';
+import type { Play } from '../../src/domain/play.ts';
 import { type DecodedLog, decodeLog } from '../../src/domain/playback-log.ts';
 import { judge } from '../../src/domain/rules.ts';
 import { formatInstant } from '../../src/domain/timestamp.ts';
+import { evidenceOf as answered } from '../../src/query/play-routes.ts';
 import { instantOf, readVectors, type VectorCase, vectorFacts } from './vector-facts.ts';
 
 export const vectors = readVectors();
@@ -18,8 +19,6 @@ export interface Evidence {
   verdict: Record<string, unknown>;
   enrichment: Record<string, unknown>;
 }
-
-const instant = (value: number | null): string | null => (value === null ? null : formatInstant(value));
 
 /** As the service answers it, for every accepted case of the contract. */
 export const evidences = vectors.cases
@@ -43,37 +42,8 @@ export function decoded(log: Record<string, unknown>): DecodedLog {
 
 export function evidenceOf(log: Record<string, unknown>, play: Play): Evidence {
   const key = facts.device(play.deviceId)?.keys.find(({ keyId }) => keyId === play.keyId);
-  return {
-    log,
-    canonical: Buffer.from(play.canonical).toString('base64'),
-    signature: Buffer.from(play.signature).toString('base64'),
-    content_hash: play.contentHash,
-    key: {
-      key_id: play.keyId,
-      algorithm: play.keyAlgorithm,
-      public_key: key?.publicKey,
-      valid_from: instant(play.keyValidFrom),
-      valid_until: instant(play.keyValidUntil),
-    },
-    verdict: {
-      outcome: 'accepted',
-      status: play.status,
-      reported_status: play.reportedStatus,
-      billable: play.billable,
-      completion: completionOf(play.durationActualMs, play.durationExpectedMs),
-      distance_m: play.distanceM,
-      content_known: play.contentKnown,
-      clock_checked: play.clockChecked,
-      rule_version: play.ruleVersion,
-      received_at: formatInstant(play.receivedAt),
-    },
-    enrichment: {
-      store_id: play.storeId,
-      store_location: play.storeLocation,
-      supplier_id: play.supplierId,
-      advertiser_id: play.advertiserId,
-    },
-  };
+  if (!key) throw new Error(`no key "${play.keyId}" of device ${play.deviceId}`);
+  return { ...answered({ play, positions: { journal: '1', feed: '1' } }, key.publicKey), log };
 }
 
 /** One with a location and a key that begins, so that every check has something to look at. */
